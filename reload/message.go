@@ -1,0 +1,82 @@
+package reload
+
+// An Event is what a stream carries: its name, and data that marshals to one JSON object.
+// [Building], [Built] and [Error] are events.
+type Event interface{ name() string }
+
+// Building says that a build began.
+type Building struct {
+	Build int64    `json:"build"`
+	Files []string `json:"files"` // what changed, relative to the site
+}
+
+// Built says that a build succeeded.
+type Built struct {
+	Build    int64        `json:"build"`
+	Hash     string       `json:"hash"` // of the whole good state
+	MS       float64      `json:"ms"`   // how long the build took
+	Warnings []Diagnostic `json:"warnings"`
+	Updates  []Update     `json:"updates"`
+	Reload   *FullReload  `json:"reload,omitempty"` // set when nothing else will do
+	Sync     bool         `json:"sync,omitempty"`   // the present state, told to a new stream
+}
+
+// FullReload says why a page must be loaded anew.
+type FullReload struct {
+	Reason string `json:"reason"`
+}
+
+// Error says that a build failed. The page keeps running the last good one.
+type Error struct {
+	Build    int64        `json:"build"`
+	Source   string       `json:"source"` // who found it: "esbuild", "backend", …
+	Errors   []Diagnostic `json:"errors"`
+	Warnings []Diagnostic `json:"warnings"`
+	Sync     bool         `json:"sync,omitempty"`
+}
+
+func (Building) name() string { return "building" }
+func (Built) name() string    { return "built" }
+func (Error) name() string    { return "error" }
+
+// UpdateType says what a page does with an [Update].
+type UpdateType string
+
+const (
+	JS    UpdateType = "js"    // replace a module
+	CSS   UpdateType = "css"   // swap a style sheet
+	HTML  UpdateType = "html"  // reload the pages that show it
+	Asset UpdateType = "asset" // refresh what uses it
+)
+
+// An Update is one thing that changed. Code or URL carry the new content of a js or
+// css update that belongs to the module graph; an update with neither is a file the page may
+// have loaded by its Path.
+type Update struct {
+	Type UpdateType `json:"type"`
+	Path string     `json:"path"` // URL path with the base, or a module ID
+	Code string     `json:"code,omitempty"`
+	URL  string     `json:"url,omitempty"`
+}
+
+// A Diagnostic is an error or a warning for people. Line and column count from 1 and
+// are 0 when unknown; column and length count UTF-16 code units.
+type Diagnostic struct {
+	Text     string `json:"text"`
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+	Column   int    `json:"column"`
+	Length   int    `json:"length"`
+	LineText string `json:"lineText"`
+	Notes    []Note `json:"notes"`
+}
+
+// A Note adds to a [Diagnostic].
+type Note struct {
+	Text     string `json:"text"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Length   int    `json:"length,omitempty"`
+	LineText string `json:"lineText,omitempty"`
+}
