@@ -1,0 +1,31 @@
+// Package client is the part of devserve that runs in the page: TypeScript in src/,
+// bundled into dist/ by go generate and embedded here, so that who serves it needs neither
+// Node nor a bundler. A test in gen rebuilds dist and compares.
+//
+//	connect   one event stream that always comes back
+//	catchup   what this page has seen; a lost event is a reload, never a stale page
+//	apply     built → style sheets, assets and modules replaced, or one full reload
+//	overlay   a failed build, readable; gone with the next good one
+//
+// It knows neither Go nor esbuild: messages come in as src/protocol.ts describes them, and
+// modules are replaced by src/registry.ts, which page bundles carry too.
+package client
+
+import _ "embed" // for go:embed
+
+//go:generate go run ./gen
+
+//go:embed dist/client.js
+var script string
+
+//go:embed dist/runtime.js
+var runtime string
+
+// Script returns the classic script that every page loads. In it the server replaces
+// __DEVSERVE_TOKEN__ with the token that the page's own requests carry, and
+// __DEVSERVE_BASE__ with its base path; both stand inside double-quoted strings.
+func Script() []byte { return []byte(script) }
+
+// Runtime returns the module registry, a classic script that starts a page's bundle. It
+// is the same registry that [Script] carries; whichever runs first creates it.
+func Runtime() []byte { return []byte(runtime) }

@@ -1,0 +1,83 @@
+// Command gen bundles client/src into client/dist. Run it by "go generate ./client".
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+func main() {
+	if err := run("."); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+// run builds both scripts of the client package in dir and writes them to dir/dist.
+func run(dir string) error {
+	for _, b := range bundles {
+		code, err := b.build(dir)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, b.out), code, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type bundle struct {
+	in, out        string
+	banner, footer string
+}
+
+// The client's configuration stands in front of the minified code and not in it, since
+// the server replaces text there and programs look for the literal `token: "…"`. The function
+// around both keeps it out of the page's globals.
+var bundles = []bundle{
+	{
+		in: "src/main.ts", out: "dist/client.js",
+		banner: `(() => { "use strict"; const __devserve_config = {token: "__DEVSERVE_TOKEN__", base: "__DEVSERVE_BASE__"};`,
+		footer: `})();`,
+	},
+	{
+		in: "src/runtime.ts", out: "dist/runtime.js",
+		banner: `(() => { "use strict";`,
+		footer: `})();`,
+	},
+}
+
+// build returns the same bytes for the same sources, wherever dir lies.
+func (b bundle) build(dir string) ([]byte, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := api.Build(api.BuildOptions{
+		AbsWorkingDir:     abs,
+		EntryPoints:       []string{b.in},
+		Bundle:            true,
+		Format:            api.FormatESModule, // the banner is the function around it
+		Target:            api.ES2020,
+		Platform:          api.PlatformBrowser,
+		Charset:           api.CharsetUTF8,
+		MinifyWhitespace:  true,
+		MinifySyntax:      true,
+		MinifyIdentifiers: true,
+		LegalComments:     api.LegalCommentsNone,
+		TreeShaking:       api.TreeShakingTrue,
+		Banner:            map[string]string{"js": b.banner},
+		Footer:            map[string]string{"js": b.footer},
+		LogLevel:          api.LogLevelSilent,
+	})
+	if len(r.Errors) > 0 {
+		return nil, errors.New(strings.Join(api.FormatMessages(r.Errors, api.FormatMessagesOptions{}), "\n"))
+	}
+	return r.OutputFiles[0].Contents, nil
+}

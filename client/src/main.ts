@@ -1,0 +1,5 @@
+// The client's one entry.
+
+import { registry } from "./registry";
+
+registry();
