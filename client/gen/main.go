@@ -74,10 +74,27 @@ func (b bundle) build(dir string) ([]byte, error) {
 		TreeShaking:       api.TreeShakingTrue,
 		Banner:            map[string]string{"js": b.banner},
 		Footer:            map[string]string{"js": b.footer},
+		Plugins:           []api.Plugin{{Name: "css", Setup: minifyCSS}},
 		LogLevel:          api.LogLevelSilent,
 	})
 	if len(r.Errors) > 0 {
 		return nil, errors.New(strings.Join(api.FormatMessages(r.Errors, api.FormatMessagesOptions{}), "\n"))
 	}
 	return r.OutputFiles[0].Contents, nil
+}
+
+// minifyCSS makes an imported style sheet a string, as small as esbuild can; its text
+// loader alone would keep every space.
+func minifyCSS(p api.PluginBuild) {
+	p.OnLoad(api.OnLoadOptions{Filter: `\.css$`}, func(a api.OnLoadArgs) (api.OnLoadResult, error) {
+		css, err := os.ReadFile(a.Path)
+		if err != nil {
+			return api.OnLoadResult{}, err
+		}
+		r := api.Transform(string(css), api.TransformOptions{
+			Loader: api.LoaderCSS, Sourcefile: a.Path, MinifyWhitespace: true, MinifySyntax: true,
+		})
+		text := strings.TrimSpace(string(r.Code))
+		return api.OnLoadResult{Contents: &text, Loader: api.LoaderText, Errors: r.Errors, Warnings: r.Warnings}, nil
+	})
 }

@@ -1,5 +1,122 @@
-// The client's one entry.
+// The client's one entry, and the only module with effects. Every page loads it first:
+// it connects to the server, keeps the page up to date, and shows what is broken.
 
+import { apply } from "./apply";
+import { badge } from "./badge";
+import { judge, startFrom } from "./catchup";
+import { config } from "./config";
+import { connect, type EventName } from "./connect";
+import { count, plain } from "./diagnostic";
+import { noteLoads } from "./loaded";
+import { overlay } from "./overlay";
+import type { Building, Built, BuildError, Diagnostic, Message } from "./protocol";
 import { registry } from "./registry";
+import { reloader } from "./reload";
 
-registry();
+/** How long the server may be away, and a build may take, in ms, before the page says so. */
+const awayAfter = 1000;
+const buildingAfter = 400;
+
+function start(): void {
+  if (typeof window === "undefined" || typeof EventSource === "undefined") {
+    console.warn("[devserve] no window or no EventSource here: this page will not follow changes; reload it yourself");
+    return;
+  }
+  const started = Symbol.for("devserve.client");
+  if (started in window) return; // a second script tag
+  Object.defineProperty(window, started, { value: true });
+
+  const { home, id, page } = config();
+  const modules = registry();
+  const mark = badge();
+  const screen = overlay((errors, show) => {
+    if (errors === 0) mark.hide("hidden");
+    else mark.show("hidden", `Build failed: ${count(errors, "error")}`, 0, show);
+  });
+  const { answered, reload } = reloader((reason, now) => mark.show("paused", `Reloads paused (${reason}). Reload now`, 0, now));
+  noteLoads();
+
+  let known = startFrom(id, answered);
+  if (id !== "" && known !== id) warnOfCache();
+  const warned = new Set<string>();
+
+  async function handle(message: Message, eventID: string): Promise<void> {
+    const verdict = judge(known, eventID, "sync" in message && message.sync === true);
+    if (verdict === "skip") return;
+    if (eventID !== "") known = eventID;
+    if (verdict !== "handle") return reload(verdict.reload, eventID);
+    switch (message.type) {
+      case "building":
+        return building(message);
+      case "built":
+        return built(message, eventID);
+      case "error":
+        return failed(message);
+      default:
+        message satisfies never;
+    }
+  }
+
+  function building(_: Building): void {
+    mark.show("building", "Building…", buildingAfter);
+  }
+
+  async function built(b: Built, eventID: string): Promise<void> {
+    mark.hide("building");
+    if (!b.reload) screen.clear(b.source); // a mere reload mends nothing
+    warn(b.warnings);
+    const reason = await apply(b, page, modules);
+    if (reason !== null) return reload(reason, eventID);
+    if (b.updates.length > 0) console.info(`[devserve] updated in ${b.ms} ms: ${b.updates.map((u) => u.path).join(", ")}`);
+  }
+
+  function failed(e: BuildError): void {
+    mark.hide("building");
+    if (!screen.show(e)) return; // a new stream tells it again
+    warn(e.warnings);
+    for (const d of e.errors) console.error(`[devserve] ${plain(d)}\n\nFix it and save: this page follows.`);
+  }
+
+  function warn(warnings: Diagnostic[]): void {
+    if (warnings.length === 0) warned.clear();
+    for (const d of warnings) {
+      const text = plain(d);
+      if (!warned.has(text)) console.warn(`[devserve] ${text}`);
+      warned.add(text);
+    }
+  }
+
+  // One at a time: an update that awaits must not be overtaken. A throw ends in a reload, not in silence.
+  let tail: Promise<void> = Promise.resolve();
+  connect(home, known, {
+    message(name, data, eventID) {
+      tail = tail
+        .then(() => handle(decode(name, data), eventID))
+        .catch((err: unknown) => {
+          console.error("[devserve] an update failed; the page is loaded anew:", err);
+          reload(`an update failed: ${String(err)}`, eventID);
+        });
+    },
+    state(up) {
+      if (up) console.info("[devserve] connected");
+      if (up) mark.hide("offline");
+      else mark.show("offline", "devserve does not answer. Trying again…", awayAfter);
+    },
+  });
+}
+
+function decode(name: EventName, data: string): Message {
+  return { type: name, ...(JSON.parse(data) as object) } as Message;
+}
+
+function warnOfCache(): void {
+  const worker = navigator.serviceWorker?.controller?.scriptURL;
+  console.warn(
+    "[devserve] this page was reloaded and still is an old one, from a cache: " +
+      (worker
+        ? `the service worker ${worker} answers in the server's place; unregister it (DevTools, Application) and reload`
+        : "reload it past the cache (Ctrl+Shift+R)"),
+  );
+}
+
+start();

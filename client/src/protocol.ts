@@ -38,6 +38,8 @@ export interface Building {
 export interface Built {
   type: "built";
   build: number;
+  /** Whose errors are over; without it nothing is broken any more. */
+  source?: string;
   hash: string;
   ms: number;
   warnings: Diagnostic[];

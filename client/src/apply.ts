@@ -1,0 +1,95 @@
+// From a good build to the right page: decides for each update whether this page is concerned,
+// and whether it can be taken without a reload.
+
+import { refreshAsset } from "./assets";
+import { swapStyleSheets } from "./css";
+import { updatePath } from "./dom";
+import { loadedBy } from "./loaded";
+import type { Built, Update } from "./protocol";
+import type { Registry } from "./registry";
+
+/** How long modules may take to be replaced, in ms, before the page is loaded anew. */
+const patience = 10_000;
+
+/**
+ * Brings what `built` says into the page that shows `page`. Returns null, or the reason why
+ * the page must be reloaded, in which case it may be applied in part.
+ */
+export async function apply(built: Built, page: string, registry: Registry): Promise<string | null> {
+  if (built.reload) return built.reload.reason;
+  const failed = registry.failed[0];
+  if (failed !== undefined && !built.sync) return `${failed} can be built now`;
+
+  const modules: Update[] = [];
+  const steps: (() => string | null)[] = [];
+  for (const u of built.updates) {
+    const path = updatePath(u.path);
+    switch (u.type) {
+      case "html":
+        if (shows(page, path)) return `${u.path} changed`;
+        steps.push(() => (intersects(loadedBy(path), fetched) ? `${u.path}, which this page fetched, changed` : null));
+        break;
+      case "js":
+        modules.push(u);
+        break;
+      case "css":
+        if (u.code !== undefined || u.url !== undefined) modules.push(u);
+        else steps.push(() => css(path));
+        break;
+      case "asset":
+        steps.push(() => asset(path));
+        break;
+      default:
+        return `unknown update ${String(u.type satisfies never)}`;
+    }
+  }
+  if (modules.length > 0) {
+    const reason = await inTime(registry.update(built.build, modules));
+    if (reason !== null) return reason;
+  }
+  for (const step of steps) {
+    const reason = step();
+    if (reason !== null) return reason;
+  }
+  return null;
+}
+
+/** What a script asked for; only a script knows what it did with it. */
+const fetched = ["fetch", "xmlhttprequest"];
+
+function css(path: string): string | null {
+  if (swapStyleSheets(path) > 0) return null;
+  // No link has it, but a <style> may import it, or a script may have fetched it.
+  return intersects(loadedBy(path), [...fetched, "css"]) ? `${path} changed and no link loads it` : null;
+}
+
+function asset(path: string): string | null {
+  const refreshed = refreshAsset(path);
+  const by = loadedBy(path);
+  if (by.size === 0 || (refreshed > 0 && !intersects(by, [...fetched, "script"]))) return null;
+  return `${path}, loaded by ${[...by].join(", ")}, changed`;
+}
+
+function intersects(a: ReadonlySet<string>, b: string[]): boolean {
+  return b.some((x) => a.has(x));
+}
+
+/** Reports whether this page is the one in the file at `path`. */
+function shows(page: string, path: string): boolean {
+  if (page !== "") return updatePath(page) === path;
+  // A page that the app rendered: the file that a static server would give for its URL.
+  const at = updatePath(location.pathname);
+  return [at, `${at}.html`, `${at.replace(/\/$/, "")}/index.html`].includes(path);
+}
+
+async function inTime(update: Promise<string | null>): Promise<string | null> {
+  let timer = 0;
+  const late = new Promise<string>((done) => {
+    timer = setTimeout(() => done("an updated module did not finish in 10 s"), patience);
+  });
+  try {
+    return await Promise.race([update, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

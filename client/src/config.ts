@@ -1,0 +1,33 @@
+// What the server told this page: filled into the script, and written on its tag.
+
+/** Stands in front of the bundle (gen/main.go); the server fills both strings in. */
+declare const __devserve_config: { token: string; base: string };
+
+export interface Config {
+  /** For requests that act on the developer's machine: the header X-Devserve-Token. */
+  token: string;
+  /** URL of the server's own endpoints, with the last slash. */
+  home: URL;
+  /** The hub's newest event when this page was asked for; "" if the tag was written by hand. */
+  id: string;
+  /** URL path of the site's file that was served; "" if the app rendered the page itself. */
+  page: string;
+}
+
+/**
+ * Reads the configuration of the script tag that runs. It is null in modules and after the
+ * script has run, so call this at once.
+ */
+export function config(): Config {
+  const own = document.currentScript ?? document.querySelector("script[src*='_devserve/client.js']");
+  const tag = own instanceof HTMLScriptElement ? own : null;
+  // Relative to the script's own URL: right behind every proxy, with no option for it.
+  const src = tag?.src || location.href;
+  const { token, base } = __devserve_config;
+  return {
+    token,
+    home: base.startsWith("/") ? new URL(`${base}_devserve/`, src) : new URL(".", src),
+    id: tag?.dataset["id"] ?? "",
+    page: tag?.dataset["page"] ?? "",
+  };
+}
