@@ -1,13 +1,44 @@
-// Package server wires watcher, builder and reload into one http.Handler.
+// Package server is a site under development as one [http.Handler]: it serves the
+// site's files, compiles its scripts and style sheets when a page asks for them, and tells the
+// pages what a save has changed.
+//
+//	files ──▶ watcher ──▶ builder ──▶ reload ──▶ page      Run: a save on its way to the screen
+//	           Batch       Result      event
+//
+//	page ──▶ Guard ──▶ base ──▶ _devserve/build/…  ──▶ builder      ServeHTTP: a request
+//	                       ├──▶ _devserve/…        ──▶ reload
+//	                       └──▶ Inject ──▶ module, style sheet ──▶ builder
+//	                                  ├──▶ any other file      ──▶ the file
+//	                                  └──▶ no such file        ──▶ next, or index page, listing, 404
+//
+// It promises:
+//
+//   - Nothing outside the site's folder is served by its path, and nothing inside that
+//     is not meant for a page: no dotfile, no key, nothing reached by a link that leads out.
+//   - No answer is older than the file on disk: everything carries an ETag and is asked for again.
+//   - Only requests under an allowed name and from our own pages are answered.
+//   - Several servers may live in one process: there are no globals, and whatever runs
+//     was started by the caller.
+//
+// A program that has pages of its own puts [Server.Middleware] around them.
 package server
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
 	"time"
 
+	"github.com/devserve/devserve/builder"
+	"github.com/devserve/devserve/reload"
+	"github.com/devserve/devserve/watcher"
 	"github.com/evanw/esbuild/pkg/api"
 )
 
@@ -19,19 +50,20 @@ type Options struct {
 	Define     map[string]string // as esbuild's Define
 	AllowHosts []string          // host names beside loopback under which requests may come
 	Plugins    []api.Plugin      // esbuild plugins
-	Log        *slog.Logger      // debug records; nil discards them
+	Log        *slog.Logger      // debug records, and errors that no caller can be told; nil discards them
 
-	// OnBuild is told of every build that ended, and OnProgress of long ones while they run; for terminals.
+	// OnBuild is told of every build that ended, and of a page that asked for a module that is not
+	// there; OnProgress of long builds while they run. For terminals. They must not call Close.
 	OnBuild    func(Build)
 	OnProgress func(compiled, found int)
 }
 
 // A Build is what a person wants to know of one build.
 type Build struct {
-	Number   int64
+	Number   int64    // 0 for a missing module, which there was nothing to build of
 	Files    []string // what changed, relative to Dir; empty for a page's first build
 	Entry    string   // the entry point of a first build
-	Did      string   // "hot update", "style sheet", "page reload", …
+	Did      string   // "first build", "hot update", "style sheet", "asset", "page reload", "no change", "error"
 	Reason   string   // why a full reload, if one
 	Modules  int      // compiled
 	Took     time.Duration
@@ -40,42 +72,184 @@ type Build struct {
 	Warnings []Diagnostic
 }
 
-// A Diagnostic is an error or warning with its place; see builder.Diagnostic.
-type Diagnostic struct {
-	Text, File           string
-	Line, Column, Length int // from 1; 0 when unknown
-	LineText             string
-	Notes                []Note
+// A Diagnostic is an error or a warning with its place.
+type Diagnostic = builder.Diagnostic
+
+// A Note adds to a [Diagnostic].
+type Note = builder.Note
+
+// Server is a site under development. Its methods are safe for concurrent use.
+type Server struct {
+	o       Options
+	base    string
+	log     *slog.Logger
+	files   files
+	watcher *watcher.Watcher
+	builder *builder.Builder
+	hub     *reload.Hub
+	state   state
+	handle  http.Handler
+	end     func() error // closes builder and hub, once
+
+	mu      sync.Mutex
+	closed  bool
+	stop    context.CancelFunc // ends Run; nil when it does not run
+	stopped chan struct{}      // closed when Run has ended
 }
 
-// A Note adds to a Diagnostic.
-type Note struct {
-	Text, File           string
-	Line, Column, Length int
-	LineText             string
-}
-
-// Server is a site under development.
-type Server struct{}
+var validBase = regexp.MustCompile(`^/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*$`)
 
 // New checks o; it starts nothing and touches no global.
-func New(o Options) (*Server, error) { return nil, errors.ErrUnsupported }
+func New(o Options) (*Server, error) {
+	dir, err := siteDir(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if o.Base == "" {
+		o.Base = "/"
+	}
+	if !validBase.MatchString(o.Base) {
+		return nil, fmt.Errorf(`server: bad base %q: give it as "/", "/sub/" or "/a/b/", of letters, digits and ._~-`, o.Base)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		o:     o,
+		base:  o.Base,
+		log:   o.Log.With("pkg", "server"),
+		files: files{dir: dir, base: o.Base},
+		state: state{base: o.Base},
+	}
+	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Log: o.Log}); err != nil {
+		return nil, err
+	}
+	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	s.builder, err = builder.New(builder.Options{
+		Dir:        dir,
+		Base:       o.Base,
+		Define:     o.Define,
+		Plugins:    o.Plugins,
+		Log:        o.Log,
+		OnBuilding: s.state.building,
+		OnResult:   s.result,
+		OnProgress: o.OnProgress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.state.publish = func(e reload.Event) { s.hub.Publish(e) } // it fails only when the pages are gone already
+	s.handle = s.handler(nil)
+	s.end = sync.OnceValue(func() error { return errors.Join(s.builder.Close(), s.hub.Close()) })
+	return s, nil
+}
 
-// ServeHTTP serves the site: own endpoints, bundles, files, SPA fallback.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
+// siteDir returns the site's folder as an absolute path without links: the name under which
+// esbuild, too, will know its files.
+func siteDir(name string) (string, error) {
+	if name == "" {
+		return "", errors.New(`server: no directory: name the site's folder, "." for the current one`)
+	}
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("server: no such directory %q: name the folder that holds index.html", name)
+	case err != nil:
+		return "", fmt.Errorf("server: open %q: %w", name, errors.Unwrap(err))
+	case !info.IsDir():
+		return "", fmt.Errorf("server: %q is no directory: name the folder it is in, %q", name, filepath.Dir(name))
+	}
+	dir, err := filepath.Abs(name)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return "", fmt.Errorf("server: open %q: %w", name, err)
+	}
+	return dir, nil
+}
 
-// Middleware serves the site's files and bundles, leaves the rest to next and injects the client into its HTML.
-func (s *Server) Middleware(next http.Handler) http.Handler { return next }
+// ServeHTTP serves the site alone: own endpoints, bundles, files, index pages, and for
+// what is not there the nearest index page (a navigation), or 404.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handle.ServeHTTP(w, r) }
 
-// Run watches and builds until ctx is done, then returns nil.
-func (s *Server) Run(ctx context.Context) error { return errors.ErrUnsupported }
+// Middleware serves the site's files and bundles, leaves every request for what is not there to next, and loads
+// the client into the pages of both. Folders are answered by their index.html alone. A program whose
+// server has handlers for "/" wraps its whole mux.
+func (s *Server) Middleware(next http.Handler) http.Handler { return s.handler(next) }
+
+// Run watches and builds until ctx is done or Close is called; then it waits for a running build, ends all
+// event streams and returns nil. An error says that the site cannot be watched (any more); files
+// and bundles are still served then, until Close. Run is called once.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.mu.Lock()
+	switch {
+	case s.closed:
+		s.mu.Unlock()
+		return nil
+	case s.stop != nil:
+		s.mu.Unlock()
+		return errors.New("server: Run called twice")
+	}
+	s.stop, s.stopped = cancel, make(chan struct{})
+	s.mu.Unlock()
+	defer close(s.stopped)
+
+	err := s.watcher.Run(ctx, func(b watcher.Batch) {
+		changed := make([]string, len(b.Changes))
+		for i, c := range b.Changes {
+			changed[i] = c.Path
+		}
+		s.state.changed(func(name string) bool {
+			_, ok := s.files.regular(name)
+			return ok
+		})
+		s.builder.Rebuild(ctx, changed)
+		s.watcher.Watch(s.builder.Inputs())
+	})
+	if err != nil {
+		return err
+	}
+	return s.end()
+}
 
 // Ready is closed once the site is watched: from then on no change is missed.
-func (s *Server) Ready() <-chan struct{} { return nil }
+func (s *Server) Ready() <-chan struct{} { return s.watcher.Ready() }
 
-// Reload makes every page load anew, with a reason for people.
-func (s *Server) Reload(reason string) error { return nil }
+// Reload makes every page load anew, and tells people the reason. After Close it returns [reload.ErrClosed].
+func (s *Server) Reload(reason string) error {
+	_, err := s.hub.Reload(reason)
+	return err
+}
 
-// Close ends all event streams and waits for a running build. An http.Server's Shutdown
-// would wait for the streams: register Close with RegisterOnShutdown.
-func (s *Server) Close() error { return nil }
+// Close stops Run, waits for it and for a running build, and ends all event streams, in this order. It may be
+// called at any time and more than once. An http.Server's Shutdown waits for the streams: register Close with
+// RegisterOnShutdown, or cancel Run's context first.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	stop, stopped := s.stop, s.stopped
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-stopped
+	}
+	return s.end()
+}
+
+// result is told by the builder what a build has found.
+func (s *Server) result(r builder.Result) {
+	if r.Entry != "" {
+		s.watcher.Watch(s.builder.Inputs()) // what a first build reads beside the site
+	}
+	clients := s.hub.Clients()
+	s.state.result(r)
+	if s.o.OnBuild != nil {
+		s.o.OnBuild(report(r, clients))
+	}
+}

@@ -1,0 +1,119 @@
+package server
+
+import (
+	"path"
+	"strings"
+	"time"
+
+	"github.com/devserve/devserve/builder"
+	"github.com/devserve/devserve/reload"
+)
+
+// event translates what the builder found into what the pages are told.
+func event(r builder.Result) reload.Event {
+	if len(r.Errors) > 0 {
+		return reload.Error{
+			Build:    r.Build,
+			Source:   r.Errors[0].Source,
+			Errors:   diagnostics(r.Errors),
+			Warnings: diagnostics(r.Warnings),
+		}
+	}
+	b := reload.Built{
+		Build:    r.Build,
+		Hash:     r.Hash,
+		MS:       float64(r.Took.Microseconds()) / 1000,
+		Warnings: diagnostics(r.Warnings),
+	}
+	for _, u := range r.Updates {
+		b.Updates = append(b.Updates, reload.Update{Type: reload.UpdateType(u.Type), Path: u.Path, Code: u.Code})
+	}
+	if r.Reload != "" {
+		b.Reload = &reload.FullReload{Reason: r.Reload}
+	}
+	return b
+}
+
+func diagnostics(ds []builder.Diagnostic) []reload.Diagnostic {
+	var out []reload.Diagnostic
+	for _, d := range ds {
+		var notes []reload.Note
+		for _, n := range d.Notes {
+			notes = append(notes, reload.Note(n))
+		}
+		out = append(out, reload.Diagnostic{
+			Text: d.Text, File: d.File, Line: d.Line, Column: d.Column, Length: d.Length, LineText: d.LineText,
+			Notes: notes,
+		})
+	}
+	return out
+}
+
+// asSeen adds to updates the names under which pages know the same things: the
+// root for a file of the public folder, and, for every changed file, the nearest folder above it
+// whose listing was shown. files are relative to the site, updates' paths begin with base.
+func asSeen(updates []reload.Update, files []string, base string, listed map[string]bool) []reload.Update {
+	for _, u := range updates {
+		if name, ok := strings.CutPrefix(u.Path, base+publicDir+"/"); ok && u.Type != reload.JS && u.Code == "" {
+			u.Path = base + name
+			updates = append(updates, u)
+		}
+	}
+	done := map[string]bool{}
+	for _, name := range files {
+		for dir := name; dir != "." && dir != "/"; {
+			dir = path.Dir(dir)
+			url := base + dir + "/"
+			if dir == "." {
+				url = base
+			}
+			if listed[url] {
+				if !done[url] {
+					done[url] = true
+					updates = append(updates, reload.Update{Type: reload.HTML, Path: url})
+				}
+				break
+			}
+		}
+	}
+	return updates
+}
+
+// report translates what the builder found into what a person at a terminal wants to know.
+func report(r builder.Result, clients int) Build {
+	return Build{
+		Number: r.Build, Files: r.Files, Entry: r.Entry, Did: did(r), Reason: r.Reload, Modules: r.Modules,
+		Took: r.Took.Round(10 * time.Microsecond), Clients: clients,
+		Errors: r.Errors, Warnings: r.Warnings,
+	}
+}
+
+// did names what a build brings to the pages that show what it changed.
+func did(r builder.Result) string {
+	switch {
+	case len(r.Errors) > 0:
+		return "error"
+	case r.Entry != "":
+		return "first build"
+	case r.Reload != "":
+		return "page reload"
+	}
+	var js, css, html, asset bool
+	for _, u := range r.Updates {
+		js = js || u.Type == builder.JS
+		css = css || u.Type == builder.CSS
+		html = html || u.Type == builder.HTML
+		asset = asset || u.Type == builder.Asset
+	}
+	switch {
+	case html:
+		return "page reload"
+	case js:
+		return "hot update"
+	case css:
+		return "style sheet"
+	case asset:
+		return "asset"
+	}
+	return "no change"
+}
