@@ -1,8 +1,16 @@
 package reload
 
+import (
+	"encoding/json"
+	"fmt"
+)
+
 // An Event is what a stream carries: its name, and data that marshals to one JSON object.
 // [Building], [Built] and [Error] are events.
-type Event interface{ name() string }
+type Event interface {
+	name() string
+	whole() Event // the event itself, never a pointer, with no nil slice in it
+}
 
 // Building says that a build began.
 type Building struct {
@@ -38,6 +46,53 @@ type Error struct {
 func (Building) name() string { return "building" }
 func (Built) name() string    { return "built" }
 func (Error) name() string    { return "error" }
+
+func (e Building) whole() Event {
+	e.Files = list(e.Files)
+	return e
+}
+
+func (e Built) whole() Event {
+	e.Warnings = diagnostics(e.Warnings)
+	e.Updates = list(e.Updates)
+	return e
+}
+
+func (e Error) whole() Event {
+	e.Errors = diagnostics(e.Errors)
+	e.Warnings = diagnostics(e.Warnings)
+	return e
+}
+
+// diagnostics returns ds with every list in it ready for JSON; ds is not written to.
+func diagnostics(ds []Diagnostic) []Diagnostic {
+	out := make([]Diagnostic, len(ds))
+	for i, d := range ds {
+		d.Notes = list(d.Notes)
+		out[i] = d
+	}
+	return out
+}
+
+// list returns s, or an empty list for nil, which JSON would call null: the page
+// may read the length of every list without a check.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// encode returns e's data: JSON on one line, in valid UTF-8, in which <, > and &
+// are escaped, so that nothing in a file name or a message ends a line, an
+// event or a script element.
+func encode(e Event) ([]byte, error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("reload: encode %s event: %w", e.name(), err)
+	}
+	return data, nil
+}
 
 // UpdateType says what a page does with an [Update].
 type UpdateType string

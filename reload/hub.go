@@ -1,0 +1,242 @@
+package reload
+
+import (
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// retainBytes bounds what is kept for Last-Event-ID beside Options.Retain: an
+// update may carry a module of megabytes. 16 MB are hundreds of ordinary updates;
+// who missed more is better off with a reload.
+const retainBytes = 16 << 20
+
+// Hub hands events to every connected stream. Its methods are safe for concurrent use.
+type Hub struct {
+	o         Options
+	log       *slog.Logger
+	hosts     hosts
+	token     string // what a page must show with a POST that does something
+	nonce     string // of this hub: first part of every event ID
+	script    []byte // client.js
+	scriptTag string // its entity tag
+	began     time.Time
+
+	mu      sync.Mutex
+	closed  bool
+	last    int64 // number of the newest event
+	subs    map[*subscriber]struct{}
+	replay  []frame // the newest events, without a gap up to last
+	kept    int     // bytes in replay
+	running bool    // the newest event is a building
+	state   Event   // the last Built or Error, as a sync
+	built   Built   // the last good one of it
+	stateAt int64   // number of the event that made it; 0: no build yet
+	sync    func() ([]byte, error)
+}
+
+// A frame is one event as the stream writes it.
+type frame []byte
+
+// A subscriber is one open stream.
+type subscriber struct {
+	webpack bool       // speaks webpack-hot-middleware's protocol
+	first   []frame    // what it begins with
+	queue   chan frame // closed by the hub: no more will come
+	since   time.Time  // of the connection
+	agent   string     // User-Agent
+	remote  string     // address
+}
+
+// Publish queues e for every stream, returns its event ID and never waits for a
+// reader. A subscriber whose queue is full is dropped: its stream ends, and its browser
+// returns by itself and says which event it knows. [Built] and [Error] become the
+// state that new streams are told. After Close it returns [ErrClosed].
+func (h *Hub) Publish(e Event) (string, error) {
+	return h.publish(e.whole(), true)
+}
+
+// Reload makes every page load anew and gives a reason for people. The state that
+// new streams are told stays what it is: an error that is on show is not mended by a reload.
+func (h *Hub) Reload(reason string) (string, error) {
+	h.mu.Lock()
+	good := h.built
+	h.mu.Unlock()
+	return h.publish(Built{Build: good.Build, Hash: good.Hash, Reload: &FullReload{Reason: reason}}.whole(), false)
+}
+
+func (h *Hub) publish(e Event, isState bool) (string, error) {
+	data, err := encode(e)
+	if err != nil {
+		return "", err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return "", ErrClosed
+	}
+	h.last++
+	id := h.id(h.last)
+	f := event(id, e.name(), data)
+	h.keep(f)
+	_, h.running = e.(Building)
+	good := h.built.Hash
+	if isState && !h.running {
+		h.setState(e)
+		h.stateAt = h.last
+	}
+	var wf frame // made when it is wanted, then the same for all
+	for s := range h.subs {
+		own := f
+		if s.webpack {
+			if wf == nil {
+				wf = webpackFrame(e, good, false)
+			}
+			own = wf
+		}
+		select {
+		case s.queue <- own:
+		default:
+			h.log.Debug("slow stream dropped", "remote", s.remote, "id", id)
+			h.remove(s)
+		}
+	}
+	return id, nil
+}
+
+// ID returns the ID of the newest event. A stream that is opened with it is told all
+// that was published since.
+func (h *Hub) ID() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.id(h.last)
+}
+
+// Clients returns the number of open streams.
+func (h *Hub) Clients() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.subs)
+}
+
+// Close ends every stream, after what is queued for it. Publish returns [ErrClosed]
+// afterwards, and new streams are refused. It always returns nil.
+func (h *Hub) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for s := range h.subs {
+		h.remove(s)
+	}
+	return nil
+}
+
+// subscribe adds s, a stream whose reader knows the event with the ID known, which
+// may be "" or anything, and sets what it begins with. Where fresh is set the reader is
+// a page that got the ID with its HTML, and may never have seen the state. It
+// returns ErrClosed after Close.
+func (h *Hub) subscribe(s *subscriber, known string, fresh bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return ErrClosed
+	}
+	if s.webpack {
+		s.first = h.firstWebpack()
+	} else if first, err := h.first(known, fresh); err != nil {
+		return err
+	} else {
+		s.first = first
+	}
+	s.queue = make(chan frame, h.o.Queue)
+	s.since = time.Now()
+	h.subs[s] = struct{}{}
+	return nil
+}
+
+// first returns what a stream begins with: the state unless the reader has it, and
+// every event since. A build that is running is no state: its building event follows the
+// state before it.
+func (h *Hub) first(known string, fresh bool) ([]frame, error) {
+	n, ok := h.parseID(known)
+	ok = ok && h.last-n <= int64(len(h.replay))
+	if !ok {
+		n = h.last
+		if h.running && len(h.replay) > 0 {
+			n--
+		}
+	}
+	var first []frame
+	_, broken := h.state.(Error)
+	if !ok || fresh && broken && h.stateAt <= n {
+		data, err := h.sync()
+		if err != nil {
+			return nil, err
+		}
+		first = append(first, event(h.id(n), h.state.name(), data))
+	}
+	first = append(first, h.replay[len(h.replay)-int(h.last-n):]...)
+	if len(first) == 0 {
+		first = append(first, frame(": nothing missed\n\n"))
+	}
+	return first, nil
+}
+
+// setState makes e, a whole Built or Error, the state that new streams are told.
+// Its updates are for those who saw the build before it, so they are left out.
+func (h *Hub) setState(e Event) {
+	switch b := e.(type) {
+	case Built:
+		h.built = b
+		b.Sync, b.Updates, b.Reload = true, []Update{}, nil
+		h.state = b
+	case Error:
+		b.Sync = true
+		h.state = b
+	}
+	state := h.state
+	h.sync = sync.OnceValues(func() ([]byte, error) { return encode(state) })
+}
+
+func (h *Hub) unsubscribe(s *subscriber) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.remove(s)
+}
+
+// remove takes s out, once. Only the hub sends, and it holds the lock, so closing is safe.
+func (h *Hub) remove(s *subscriber) {
+	if _, ok := h.subs[s]; ok {
+		delete(h.subs, s)
+		close(s.queue)
+	}
+}
+
+// keep adds f to what is kept for Last-Event-ID.
+func (h *Hub) keep(f frame) {
+	h.replay = append(h.replay, f)
+	h.kept += len(f)
+	for len(h.replay) > h.o.Retain || h.kept > retainBytes {
+		h.kept -= len(h.replay[0])
+		h.replay[0] = nil
+		h.replay = h.replay[1:]
+	}
+}
+
+func (h *Hub) id(n int64) string { return h.nonce + "-" + strconv.FormatInt(n, 10) }
+
+// parseID returns the number of an event of this hub, and false for every string
+// that this hub has not given out as an ID.
+func (h *Hub) parseID(id string) (int64, bool) {
+	number, ok := strings.CutPrefix(id, h.nonce+"-")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > h.last || h.id(n) != id {
+		return 0, false
+	}
+	return n, true
+}

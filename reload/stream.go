@@ -1,0 +1,162 @@
+package reload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// retry is how long, in milliseconds, a browser that reconnects by itself waits:
+	// a restarted server is found before a person looks up, and one that stays
+	// away costs four requests a second on loopback.
+	retry = 250
+
+	// writeTimeout ends a stream whose reader takes nothing. Only a full socket
+	// buffer makes a write wait, so its reader is behind by far more than one event.
+	writeTimeout = 10 * time.Second
+
+	// maxStreamBody is what a POST for the stream may carry; it is read and not looked at.
+	maxStreamBody = 64 << 10
+)
+
+// event frames an event. data has no line break, so it takes one data line.
+//
+// https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+func event(id, name string, data []byte) frame {
+	f := make(frame, 0, len("id: \nevent: \ndata: \n\n")+len(id)+len(name)+len(data))
+	f = append(f, "id: "...)
+	f = append(f, id...)
+	f = append(f, "\nevent: "...)
+	f = append(f, name...)
+	f = append(f, "\ndata: "...)
+	f = append(f, data...)
+	return append(f, "\n\n"...)
+}
+
+// serveEvents is the event stream. The newest event that the reader knows comes in the
+// header Last-Event-ID, which only a reader that was connected before sends, or else in
+// the query, as a page's own EventSource cannot set a header.
+func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request) {
+	known, fresh := r.Header.Get("Last-Event-ID"), false
+	if known == "" {
+		known, fresh = r.URL.Query().Get("lastEventId"), true
+	}
+	header := w.Header()
+	// A cache would hold a second fetch of this URL back until the first one ends;
+	// no-transform and the encoding keep compressing middlewares and proxies from
+	// collecting what must arrive now, and the last line is nginx's own.
+	header.Set("Cache-Control", "no-cache, no-store, no-transform")
+	header.Set("Content-Encoding", "identity")
+	header.Set("X-Accel-Buffering", "no")
+	h.stream(w, r, &subscriber{}, known, fresh, fmt.Sprintf("retry: %d\n\n", retry), ": heartbeat\n\n")
+}
+
+// stream writes greeting and s's events to w until the reader goes, stops
+// reading, or the hub ends the stream.
+func (h *Hub) stream(w http.ResponseWriter, r *http.Request, s *subscriber, known string, fresh bool, greeting, heartbeat string) {
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	if r.Method == http.MethodHead {
+		return
+	}
+	if !canFlush(w) {
+		http.Error(w, "devserve: cannot stream: a middleware's ResponseWriter has neither Flush nor Unwrap", http.StatusInternalServerError)
+		return
+	}
+	// A disconnect is noticed only once the body has been read.
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxStreamBody)); err != nil {
+		http.Error(w, "devserve: cannot read the request's body", bodyStatus(err))
+		return
+	}
+	s.agent, s.remote = r.UserAgent(), r.RemoteAddr
+	if err := h.subscribe(s, known, fresh); err != nil {
+		http.Error(w, "devserve: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	defer h.unsubscribe(s)
+	w.WriteHeader(http.StatusOK)
+	err := s.run(r.Context(), newFlusher(w), append([]frame{frame(greeting)}, s.first...), frame(heartbeat), h.o.Heartbeat)
+	h.log.Debug("stream ended", "remote", s.remote, "err", err)
+}
+
+// errDropped ends a stream on the hub's side.
+var errDropped = errors.New("reload: stream dropped or hub closed")
+
+// run writes first, then what comes through the queue, all that is there at once, and a
+// heartbeat whenever nothing was written for pause.
+func (s *subscriber) run(ctx context.Context, w *flusher, first []frame, heartbeat frame, pause time.Duration) error {
+	if err := w.write(first...); err != nil {
+		return err
+	}
+	s.first = nil // not kept for the stream's life
+	silent := time.NewTimer(pause)
+	defer silent.Stop()
+	batch := make([]frame, 0, 8)
+	for {
+		batch = batch[:0]
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-silent.C:
+			batch = append(batch, heartbeat)
+		case f, open := <-s.queue:
+			for ; open; f, open = <-s.queue {
+				batch = append(batch, f)
+				if len(s.queue) == 0 {
+					break
+				}
+			}
+			if !open {
+				w.write(batch...)
+				return errDropped
+			}
+		}
+		if err := w.write(batch...); err != nil {
+			return err
+		}
+		silent.Reset(pause)
+	}
+}
+
+// A flusher writes frames that arrive at once, whatever wraps the server's writer.
+type flusher struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func newFlusher(w http.ResponseWriter) *flusher {
+	return &flusher{w, http.NewResponseController(w)}
+}
+
+// write writes and flushes fs within writeTimeout. The deadline replaces that of an
+// http.Server with a WriteTimeout, and is lifted afterwards: over HTTP/2 it would
+// reset a silent stream. Writers without deadlines, as in tests, do without.
+func (f *flusher) write(fs ...frame) error {
+	if err := f.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err == nil {
+		defer f.rc.SetWriteDeadline(time.Time{})
+	}
+	for _, b := range fs {
+		if _, err := f.w.Write(b); err != nil {
+			return err
+		}
+	}
+	return f.rc.Flush()
+}
+
+// canFlush reports whether [http.ResponseController.Flush] can work on w, without
+// trying: a Flush would send the header.
+func canFlush(w http.ResponseWriter) bool {
+	for {
+		switch t := w.(type) {
+		case interface{ FlushError() error }, http.Flusher:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return false
+		}
+	}
+}
