@@ -1,10 +1,30 @@
-// Package builder compiles a site's modules with esbuild and says what a change of files means to a page.
+// Package builder compiles a site's modules with esbuild and says what a change of files
+// means to a page.
+//
+// It keeps a graph of the modules that pages have asked for. Each is compiled by itself, so
+// that a change costs what the changed files cost, whatever the size of the site. A page's bundle is put
+// together from the compiled modules when it is asked for.
+//
+// What it guarantees: builds never overlap; a change handed to [Builder.Rebuild] is in
+// the next answer; while any file that a page needs is broken, every answer is that of the last good
+// state; no file makes it stop working for good.
 package builder
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -15,13 +35,12 @@ type Options struct {
 	Dir     string            // the site's root, absolute
 	Base    string            // URL prefix with both slashes; "" means "/"
 	Define  map[string]string // as esbuild's Define
-	Plugins []api.Plugin      // the user's, before our own
+	Plugins []api.Plugin      // the user's; they see every import and every file
 	Log     *slog.Logger      // debug records; nil discards them
 
 	// OnBuilding is called when a build begins, with the files that caused it
 	// (relative to Dir, slash-separated), and OnResult when it ended. Calls come
-	// one at a time and in order; they must not call back into the Builder's
-	// building methods.
+	// one at a time and in order; they must not call back into the Builder, save for Inputs.
 	OnBuilding func(build int64, files []string)
 	OnResult   func(Result)
 
@@ -35,7 +54,7 @@ type Result struct {
 	Hash     string // of the last good state
 	Took     time.Duration
 	Files    []string     // the changed files, relative to Dir; empty for a first build
-	Entry    string       // the entry point of a first build, else ""
+	Entry    string       // URL path of what a page asked for the first time, else ""
 	Modules  int          // compiled in this build
 	Updates  []Update     // only of a good build
 	Reload   string       // why nothing but a full reload will do; "" otherwise
@@ -57,7 +76,10 @@ const (
 type Update struct {
 	Type UpdateType
 	Path string // URL path with the base (inside Dir), or the module ID
-	Code string // js: the module's factory; css: the style sheet; else ""
+
+	// Code is a module's factory, or the text of a style sheet that modules import.
+	// It is empty for what a page loads by its URL.
+	Code string
 }
 
 // A Diagnostic is an error or a warning for people. Lines and columns count from 1,
@@ -93,38 +115,821 @@ type Output struct {
 // ErrNotFound says that there is no such file to build from.
 var ErrNotFound = errors.New("builder: no such file")
 
-// Builder holds the module graph. Its methods are safe for concurrent use; builds never overlap.
-type Builder struct{}
+// resourcePrefix is where, below the base, pages find what [Builder.Resource] answers.
+const resourcePrefix = "_devserve/build/"
 
-func New(o Options) (*Builder, error) { return nil, errors.ErrUnsupported }
+// Builder holds the module graph. Its methods are safe for concurrent use; builds never overlap.
+type Builder struct {
+	o        Options
+	log      *slog.Logger
+	resolver *resolver
+
+	mu       sync.Mutex // held by a build and by whoever reads what it makes
+	jsx      jsx
+	build    int64
+	version  int64 // of the good state
+	modules  map[string]*module
+	wanted   map[*module]bool   // what pages have asked for
+	linked   map[*module]bool   // those of wanted that are style sheets in a <link>
+	bundles  map[string]*bundle // of the good state, by kind and ID
+	pending  map[*module]bool   // those whose next state is not the good one
+	errors   []Diagnostic       // of the last build
+	absent   map[string]absence // requested files that are not there, by path
+	sum      [8]byte            // of all that the good state is made of, in no order
+	reshaped bool               // the running build changed what imports what
+	deps     struct{ next, good *dependencies }
+	byFile   map[string][]*module
+	byLookup map[string][]*module
+	suspects map[*module]bool // modules of the running build whose imports may lack a name
+	marks    int
+
+	learnMu sync.Mutex // guards what esbuild's callbacks add during a build
+	learned map[string]target
+	outside map[string]string // files outside the site that pages may load, by name
+
+	inputsMu sync.Mutex
+	inputs   []string
+}
+
+// New checks o. It reads nothing but the site's package.json and starts nothing.
+func New(o Options) (*Builder, error) {
+	if !filepath.IsAbs(o.Dir) {
+		return nil, fmt.Errorf("builder: Dir %q is not absolute", o.Dir)
+	}
+	dir, err := filepath.EvalSymlinks(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("builder: Dir: %w", err)
+	}
+	if o.Base == "" {
+		o.Base = "/"
+	}
+	if !strings.HasPrefix(o.Base, "/") || !strings.HasSuffix(o.Base, "/") {
+		return nil, fmt.Errorf("builder: Base %q does not begin and end with a slash", o.Base)
+	}
+	b := &Builder{
+		o: o, log: o.Log,
+		resolver: newResolver(dir, o.Base, len(o.Plugins) > 0),
+		modules:  map[string]*module{}, wanted: map[*module]bool{}, linked: map[*module]bool{},
+		bundles: map[string]*bundle{}, absent: map[string]absence{}, pending: map[*module]bool{}, suspects: map[*module]bool{},
+		byFile: map[string][]*module{}, byLookup: map[string][]*module{},
+		learned: map[string]target{}, outside: map[string]string{},
+		jsx: detectJSX(dir),
+	}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	b.log = b.log.With("pkg", "builder")
+	return b, nil
+}
 
 // Script returns the bundle for the script entry point at path, which is
 // relative to Dir and slash-separated. It builds at the first call and answers from
 // memory afterwards. A build that fails is reported to OnResult and answered
-// by the last good bundle, or by a script that waits for the fix.
-func (b *Builder) Script(ctx context.Context, path string) (Output, error) {
-	return Output{}, errors.ErrUnsupported
+// by the last good bundle, or by a script that waits for the fix. [ErrNotFound] is reported
+// to OnResult too, as the page will be broken; referrer is the page or module that asked, or "".
+func (b *Builder) Script(ctx context.Context, path, referrer string) (Output, error) {
+	return b.serve(ctx, path, referrer, "script", func(m *module) *bundle { return b.script(m, true) })
+}
+
+// Worker is Script for workers, which may be classic scripts: nothing is exported.
+func (b *Builder) Worker(ctx context.Context, path, referrer string) (Output, error) {
+	return b.serve(ctx, path, referrer, "worker", func(m *module) *bundle { return b.script(m, false) })
 }
 
 // Style returns the style sheet at path with its imports bundled, like Script.
-func (b *Builder) Style(ctx context.Context, path string) (Output, error) {
-	return Output{}, errors.ErrUnsupported
+func (b *Builder) Style(ctx context.Context, path, referrer string) (Output, error) {
+	return b.serve(ctx, path, referrer, "style", b.styleSheet)
 }
 
-// Resource answers what lies under the URL prefix /_devserve/build/ (rest is what
-// follows it): source maps, lazily imported modules, assets outside Dir.
-func (b *Builder) Resource(ctx context.Context, rest string) (Output, error) {
-	return Output{}, errors.ErrUnsupported
+func (b *Builder) serve(ctx context.Context, path, referrer, what string, assemble func(*module) *bundle) (Output, error) {
+	abs := filepath.Join(b.resolver.dir, filepath.FromSlash(path))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return Output{}, err
+	}
+	if info, err := os.Stat(abs); err != nil || !info.Mode().IsRegular() {
+		if m := b.modules[b.resolver.id(abs)]; m == nil || m.good == nil {
+			b.reportAbsent(abs, referrer)
+			return Output{}, fmt.Errorf("%w: %s", ErrNotFound, path)
+		}
+	} else if real, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = real
+	}
+	m := b.add(b.resolver.target(abs, ""))
+	if what == "style" {
+		b.linked[m] = true
+	}
+	b.want(m)
+	return b.cached(what, m, assemble).Output, nil
+}
+
+// cached returns the bundle of the good state, assembled at most once.
+func (b *Builder) cached(what string, m *module, assemble func(*module) *bundle) *bundle {
+	key := what + " " + m.id
+	if out := b.bundles[key]; out != nil && out.version == b.version && m.good != nil {
+		return out
+	}
+	out := assemble(m)
+	b.bundles[key] = out
+	return out
+}
+
+// want makes m a root of the graph, and builds what that needs.
+func (b *Builder) want(m *module) {
+	if b.wanted[m] {
+		return
+	}
+	began := time.Now()
+	b.wanted[m] = true
+	b.build++
+	if b.o.OnBuilding != nil {
+		b.o.OnBuilding(b.build, []string{})
+	}
+	b.resolver.forgetDirs()
+	var ms []*module
+	if m.next == nil || len(m.errors) > 0 {
+		ms = []*module{m}
+	}
+	n := b.discover(ms)
+	result := b.finish(Result{Build: b.build, Entry: m.id, Modules: n, Files: []string{}}, m)
+	result.Took = time.Since(began)
+	b.report(result)
+}
+
+func (b *Builder) report(r Result) {
+	b.log.Debug("built", "build", r.Build, "modules", r.Modules, "took_ms", float64(r.Took.Microseconds())/1000, "errors", len(r.Errors))
+	if b.o.OnResult != nil {
+		b.o.OnResult(r)
+	}
+}
+
+// An absence is a file that a page asked for in vain.
+type absence struct {
+	referrer string
+	Diagnostic
+}
+
+// reportAbsent tells of a page that asks for a file that is not there.
+func (b *Builder) reportAbsent(abs, referrer string) {
+	rel := b.resolver.rel(abs)
+	if _, known := b.absent[abs]; known {
+		return
+	}
+	d := Diagnostic{Source: "esbuild", Text: fmt.Sprintf("Could not find %q", rel), File: rel}
+	if referrer != "" {
+		d.Notes = append(d.Notes, Note{Text: "It is requested by " + referrer})
+	}
+	b.absent[abs] = absence{referrer, d}
+	b.build++
+	b.saveInputs()
+	b.report(b.finish(Result{Build: b.build, Entry: b.resolver.id(abs), Files: []string{}}, nil))
+}
+
+// Visit says that the page at referrer is being loaded: what it asked for in vain is
+// forgotten, and told again if the page asks again.
+func (b *Builder) Visit(referrer string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	forgotten := false
+	for path, a := range b.absent {
+		if a.referrer == referrer {
+			delete(b.absent, path)
+			forgotten = true
+		}
+	}
+	if forgotten {
+		b.build++
+		b.report(b.finish(Result{Build: b.build, Files: []string{}}, nil))
+	}
+}
+
+// learn notes a target that an import of the running build resolved to. esbuild calls back from many goroutines.
+func (b *Builder) learn(t target) {
+	b.learnMu.Lock()
+	defer b.learnMu.Unlock()
+	b.learned[t.id] = t
+}
+
+// discover compiles ms, and in waves what they import that is not in the graph yet. It
+// returns how many modules it compiled.
+func (b *Builder) discover(ms []*module) (count int) {
+	found := len(ms)
+	queue := ms
+	for {
+		if len(queue) == 0 {
+			queue = b.renewDependencies()
+			found += len(queue)
+		}
+		if len(queue) == 0 {
+			return count
+		}
+		part := queue[:min(wave, len(queue))]
+		queue = queue[len(part):]
+		results := b.compile(part)
+		for _, m := range part { // in order, so that what comes next does not depend on chance
+			queue = append(queue, b.take(m, results[m])...)
+		}
+		count += len(part)
+		found = max(found, count+len(queue))
+		if b.o.OnProgress != nil {
+			b.o.OnProgress(count, found)
+		}
+	}
+}
+
+// take makes r the next state of m, and returns what m imports that is new to the graph.
+func (b *Builder) take(m *module, r result) (added []*module) {
+	m.errors = r.errors
+	b.suspects[m] = true
+	if r.compiled == nil {
+		b.reshaped = true // what it looked for in vain must be found again
+		if len(r.looked) > 0 {
+			m.looked = r.looked
+		}
+		return nil
+	}
+	old := m.next
+	m.next, m.looked = r.compiled, nil
+	b.pending[m] = true
+	if old == nil || !slices.Equal(old.imports, m.next.imports) || !slices.Equal(old.inputs, m.next.inputs) || !slices.Equal(old.looked, m.next.looked) {
+		b.reshaped = true
+	}
+	if old == nil || !slices.Equal(old.exports, m.next.exports) || !slices.Equal(old.reExports, m.next.reExports) {
+		b.suspectImporters(m)
+	}
+	for _, e := range m.next.imports {
+		if b.modules[e.id] != nil || e.lazy {
+			continue
+		}
+		if t, ok := b.learned[e.id]; ok {
+			added = append(added, b.add(t))
+		}
+	}
+	return added
+}
+
+// suspectImporters marks the modules that may miss a name, now that the exports of m are others.
+func (b *Builder) suspectImporters(m *module) {
+	if m.good == nil && len(m.errors) == 0 && len(b.pending) > wave {
+		return // a first build: every module is a suspect by itself
+	}
+	seen := map[*module]bool{}
+	for queue := []*module{m}; len(queue) > 0; queue = queue[1:] {
+		for _, o := range b.importers(queue[0]) {
+			if b.suspects[o] = true; !seen[o] && o.next != nil && slices.Contains(o.next.reExports, queue[0].id) {
+				seen[o] = true
+				queue = append(queue, o)
+			}
+		}
+	}
+}
+
+// renewDependencies rebuilds the dependency bundle when the site's modules import what it
+// does not offer, and returns the modules that only packages import and that are to be compiled next.
+func (b *Builder) renewDependencies() []*module {
+	if !b.reshaped && b.deps.next != nil || b.deps.next == nil && b.deps.good == nil && !b.reshaped {
+		return nil
+	}
+	var needed []*module
+	missing := b.deps.next == nil
+	b.walk(b.roots(), next, true, func(m *module) {
+		if m.kind == kindDependency {
+			needed = append(needed, m)
+			missing = missing || !b.deps.next.has(m.id)
+		}
+	})
+	if len(needed) == 0 || !missing {
+		return nil
+	}
+	slices.SortFunc(needed, func(x, y *module) int { return strings.Compare(x.id, y.id) })
+	began := time.Now()
+	d := b.bundleDependencies(needed)
+	b.log.Debug("dependencies bundled", "entries", len(needed), "took_ms", time.Since(began).Milliseconds(), "bytes", len(d.code))
+	b.deps.next = d
+	b.reshaped = true
+	var edges []edge
+	var queue []*module
+	for _, t := range d.sources {
+		edges = append(edges, edge{spec: t.path, id: t.id})
+		if b.modules[t.id] == nil {
+			queue = append(queue, b.add(t))
+		}
+	}
+	for _, m := range needed {
+		m.next = &compiled{imports: edges, hash: d.hash}
+		b.pending[m] = true
+	}
+	return queue
+}
+
+// finish ends a build: it collects what is wrong, or makes the next state the good one and says
+// what changed for the pages. fresh is a module that a page has just asked for, or nil.
+func (b *Builder) finish(r Result, fresh *module) Result {
+	if b.reshaped {
+		b.prune()
+		b.reshaped = false
+	}
+	for m := range b.suspects {
+		m.missing = b.missing(m)
+	}
+	clear(b.suspects)
+	b.errors = b.collectErrors()
+	r.Errors = b.errors
+	if len(b.errors) == 0 {
+		r.Warnings = b.warnings()
+		b.commit(&r)
+	} else if fresh != nil {
+		b.commitFresh(fresh)
+	}
+	r.Hash = hex.EncodeToString(b.sum[:])
+	return r
+}
+
+// collectErrors lists what is wrong with the modules that pages need.
+func (b *Builder) collectErrors() []Diagnostic {
+	var errs []Diagnostic
+	broken := b.deps.next != nil && len(b.deps.next.errors) > 0
+	for _, m := range b.modules {
+		broken = broken || len(m.errors) > 0 || len(m.missing) > 0
+	}
+	if broken { // by something that is still in use?
+		dependent := false
+		b.walk(b.roots(), next, true, func(m *module) {
+			errs = append(errs, m.errors...)
+			errs = append(errs, m.missing...)
+			dependent = dependent || m.kind == kindDependency
+		})
+		if dependent {
+			errs = append(errs, b.deps.next.errors...)
+		}
+	}
+	for _, path := range sortedKeys(b.absent) {
+		errs = append(errs, b.absent[path].Diagnostic)
+	}
+	return errs
+}
+
+func (b *Builder) warnings() []Diagnostic {
+	var out []Diagnostic
+	for _, id := range sortedKeys(b.modules) {
+		if m := b.modules[id]; m.next != nil {
+			out = append(out, m.next.warnings...)
+		}
+	}
+	return out
+}
+
+// commit makes the next state the good one.
+func (b *Builder) commit(r *Result) {
+	if d := b.deps.next; d != nil && (b.deps.good == nil || b.deps.good.hash != d.hash) {
+		if b.deps.good != nil {
+			r.Reload = "the packages in use changed"
+			b.mix("dependencies", b.deps.good.hash)
+		}
+		b.mix("dependencies", d.hash)
+		b.deps.good = d
+		b.version++
+	}
+	for _, m := range b.inOrder(b.pending) {
+		n, g := m.next, m.good
+		if n == g || b.modules[m.id] != m {
+			continue
+		}
+		m.good = n
+		b.version++
+		if g != nil {
+			b.mix(m.id, g.hash+g.styleHash)
+		}
+		b.mix(m.id, n.hash+n.styleHash)
+		if m.kind == kindDependency || m.kind == kindRemote || g == nil && r.Entry != "" {
+			continue // nobody has an older one
+		}
+		if g == nil || g.hash != n.hash {
+			r.Updates = append(r.Updates, Update{Type: JS, Path: m.id, Code: string(n.code)})
+		}
+		if m.kind.isStyle() && (g == nil || g.styleHash != n.styleHash) {
+			if b.imported(m) {
+				r.Updates = append(r.Updates, Update{Type: CSS, Path: m.id, Code: string(n.style)})
+			}
+			if b.linked[m] {
+				r.Updates = append(r.Updates, Update{Type: CSS, Path: m.id})
+			}
+		}
+	}
+	clear(b.pending)
+}
+
+// inOrder lists a set of modules as they are evaluated.
+func (b *Builder) inOrder(set map[*module]bool) []*module {
+	ms := make([]*module, 0, len(set))
+	if len(set) == 1 {
+		for m := range set {
+			ms = append(ms, m)
+		}
+		return ms
+	}
+	b.walk(b.roots(), next, true, func(m *module) {
+		if set[m] {
+			ms = append(ms, m)
+		}
+	})
+	return ms
+}
+
+// mix adds a part to the sum of the good state, or takes it out again.
+func (b *Builder) mix(id, hash string) {
+	part := sha256.Sum256([]byte(id + "\x00" + hash))
+	for i := range b.sum {
+		b.sum[i] ^= part[i]
+	}
+}
+
+// commitFresh lets a page that came while something else is broken have what is not: modules that have no
+// good state yet, when all that they need compiles.
+func (b *Builder) commitFresh(fresh *module) {
+	whole := true
+	b.walk([]*module{fresh}, next, false, func(m *module) {
+		if len(m.errors) > 0 || len(m.missing) > 0 || m.next == nil ||
+			m.kind == kindDependency && (b.deps.next == nil || len(b.deps.next.errors) > 0) {
+			whole = false
+		}
+	})
+	if !whole {
+		return
+	}
+	b.walk([]*module{fresh}, next, false, func(m *module) {
+		if m.good == nil {
+			m.good = m.next
+		}
+	})
+	if d := b.deps.next; d != nil && len(d.errors) == 0 {
+		b.deps.good = d
+	}
+	b.version++
+}
+
+// imported says whether a module imports m.
+func (b *Builder) imported(m *module) bool {
+	for _, o := range b.modules {
+		if o.good != nil && slices.ContainsFunc(o.good.imports, func(e edge) bool { return e.id == m.id }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Rebuild takes in changed files (absolute paths; created, written or removed),
-// recompiles what they concern and reports to OnResult. Files it has never read are
-// reported as html or asset updates.
-func (b *Builder) Rebuild(ctx context.Context, changed []string) {}
+// recompiles what they concern and reports to OnResult. Files that are in no module are
+// reported as html or asset updates. Changes that no page can see are not reported.
+func (b *Builder) Rebuild(ctx context.Context, changed []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	began := time.Now()
+	dirty, others, files, reload := b.affected(changed)
+	if len(files) == 0 || ctx.Err() != nil {
+		return
+	}
+	b.build++
+	if b.o.OnBuilding != nil {
+		b.o.OnBuilding(b.build, files)
+	}
+	n := b.discover(dirty)
+	r := b.finish(Result{Build: b.build, Files: files, Modules: n, Reload: reload}, nil)
+	r.Updates = append(r.Updates, others...) // even if the build failed: a broken script is no reason to withhold a picture
+	r.Took = time.Since(began)
+	b.report(r)
+}
+
+// affected says which modules must be compiled again after a change, what it means for pages beyond
+// the module graph, and why they must be loaded anew, if they must.
+func (b *Builder) affected(changed []string) (dirty []*module, others []Update, files []string, reload string) {
+	set := map[*module]bool{}
+	mark := func(ms []*module) {
+		for _, m := range ms {
+			set[m] = true
+		}
+	}
+	b.resolver.forgetDirs()
+	var structural, configured, packaged bool
+	for _, path := range changed {
+		info, err := os.Stat(path)
+		exists := err == nil
+		if exists && info.IsDir() {
+			continue
+		}
+		ms := b.byFile[path]
+		input := b.deps.next != nil && containsSorted(b.deps.next.inputs, path)
+		visible, inside := b.resolver.url(path)
+		if len(ms) == 0 && !input && !inside && !isConfig(path) && !b.lookedFor(path) {
+			continue
+		}
+		files = append(files, b.resolver.rel(path))
+		mark(ms)
+		returned := false
+		for _, m := range ms {
+			returned = returned || m.gone
+			if m.path == path {
+				m.gone = !exists
+			}
+			if m.gone {
+				mark(b.importers(m))
+			}
+		}
+		if !exists || returned || len(ms) == 0 && !input {
+			structural = true
+			b.markLookups(path, mark)
+		}
+		packaged = packaged || input || inNodeModules(path)
+		configured = configured || isConfig(path)
+		if !inside || inNodeModules(path) || isConfig(path) {
+			continue
+		}
+		u := Update{Type: updateType(path), Path: visible}
+		if _, absent := b.absent[path]; absent && exists {
+			delete(b.absent, path)
+			reload = b.resolver.rel(path) + " is there now"
+		} else if u.Type == HTML {
+			clear(b.absent) // its pages load anew, and ask again
+		}
+		if !slices.ContainsFunc(ms, func(m *module) bool { return m.kind == kindScript || m.kind.isStyle() }) {
+			others = append(others, u)
+			b.mix(u.Path, strconv.FormatInt(time.Now().UnixNano(), 36))
+		}
+	}
+	if structural || configured || packaged {
+		b.resolver.forget()
+	}
+	if configured {
+		b.jsx = detectJSX(b.resolver.dir)
+		for _, m := range b.modules {
+			set[m] = true
+		}
+	}
+	if packaged || configured {
+		b.deps.next = nil // built anew
+	}
+	for m := range set {
+		switch {
+		case m.kind == kindRemote:
+		case m.kind == kindDependency:
+			b.deps.next = nil
+		case !m.gone:
+			dirty = append(dirty, m)
+		case b.wanted[m]:
+			// The page that asks for it still, after it was loaded anew, hears that it is not there.
+			delete(b.wanted, m)
+			b.reshaped = true
+			reload = b.resolver.rel(m.path) + " was removed"
+		}
+	}
+	slices.SortFunc(dirty, func(x, y *module) int { return strings.Compare(x.id, y.id) })
+	slices.Sort(files)
+	return dirty, others, slices.Compact(files), reload
+}
+
+// markLookups marks the modules whose imports may mean something else now that path came or went.
+func (b *Builder) markLookups(path string, mark func([]*module)) {
+	for _, key := range lookupKeys(path) {
+		mark(b.byLookup[key])
+	}
+	for d := path; ; { // a package that was missing
+		up := filepath.Dir(d)
+		if up == d {
+			return
+		}
+		d = up
+		mark(b.byLookup[d])
+	}
+}
+
+func (b *Builder) lookedFor(path string) bool {
+	found := false
+	b.markLookups(path, func(ms []*module) { found = found || len(ms) > 0 })
+	return found
+}
+
+func (b *Builder) importers(m *module) []*module {
+	var out []*module
+	for _, o := range b.modules {
+		if o.next != nil && slices.ContainsFunc(o.next.imports, func(e edge) bool { return e.id == m.id }) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// updateType says what a file that is in no module is to a page.
+func updateType(path string) UpdateType {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".html", ".htm":
+		return HTML
+	case ".css":
+		return CSS
+	}
+	return Asset
+}
+
+// isConfig says whether a file tells esbuild how to compile others.
+func isConfig(path string) bool {
+	base := filepath.Base(path)
+	return base == "package.json" || strings.HasSuffix(base, ".json") &&
+		(strings.HasPrefix(base, "tsconfig") || strings.HasPrefix(base, "jsconfig"))
+}
+
+// Resource answers what lies under the URL prefix _devserve/build/ (rest is the escaped path
+// that follows it): source maps, lazily imported modules, files outside Dir that modules import.
+func (b *Builder) Resource(ctx context.Context, rest string, query url.Values) (Output, error) {
+	what, name, _ := strings.Cut(rest, "/")
+	name, err := url.PathUnescape(name)
+	if err != nil {
+		return Output{}, ErrNotFound
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch what {
+	case "map":
+		return b.mapOf(name)
+	case "lazy":
+		return b.lazyModule(name, query["from"])
+	case "file":
+		return b.outsideFile(name)
+	}
+	return Output{}, ErrNotFound
+}
+
+// unescapeID is the module that a name below map/ or lazy/ stands for; see escapeID.
+func (b *Builder) named(name string) *module {
+	if m := b.modules[b.resolver.base+name]; m != nil {
+		return m
+	}
+	return b.modules[strings.TrimPrefix(name, "@/")]
+}
+
+// escapeID makes a URL path of a module's ID.
+func escapeID(id string) string {
+	if !strings.HasPrefix(id, "/") {
+		id = "/@/" + id
+	}
+	return strings.ReplaceAll((&url.URL{Path: id}).EscapedPath(), "..", "%2E%2E")
+}
+
+func (b *Builder) mapOf(name string) (Output, error) {
+	m := b.named(name)
+	if m == nil {
+		return Output{}, ErrNotFound
+	}
+	for _, what := range []string{"script", "worker", "lazy", "style"} {
+		if out := b.bundles[what+" "+m.id]; out != nil {
+			body := b.sourceMap(out)
+			return Output{Body: body, ETag: etag(body), ContentType: "application/json"}, nil
+		}
+	}
+	return Output{}, ErrNotFound
+}
+
+// lazyModule answers import(): the module and what it needs beyond what a page that runs from has.
+func (b *Builder) lazyModule(name string, from []string) (Output, error) {
+	m := b.named(name)
+	if m == nil {
+		t, ok := b.learned[b.resolver.base+name]
+		if !ok {
+			if t, ok = b.learned[strings.TrimPrefix(name, "@/")]; !ok {
+				return Output{}, fmt.Errorf("%w: %s", ErrNotFound, name)
+			}
+		}
+		m = b.add(t)
+	}
+	b.want(m)
+	if m.good == nil {
+		text := "throw new Error(" + quote("[devserve] "+b.failure(m)) + ");\n"
+		return Output{Body: []byte(text), ETag: etag([]byte(text)), ContentType: "text/javascript; charset=utf-8"}, nil
+	}
+	var roots []*module
+	for _, id := range from {
+		if r := b.modules[id]; r != nil {
+			roots = append(roots, r)
+		}
+	}
+	out := b.lazy(m, roots)
+	b.bundles["lazy "+m.id] = out
+	return out.Output, nil
+}
+
+func (b *Builder) outsideFile(name string) (Output, error) {
+	b.learnMu.Lock()
+	path := b.outside[name]
+	b.learnMu.Unlock()
+	if path == "" {
+		return Output{}, ErrNotFound
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Output{}, fmt.Errorf("%w: %s", ErrNotFound, name)
+	}
+	return Output{Body: data, ETag: etag(data), ContentType: assets[strings.ToLower(filepath.Ext(path))]}, nil
+}
+
+// styleSheet is what a <link> gets.
+func (b *Builder) styleSheet(m *module) *bundle {
+	out := &bundle{version: b.version}
+	if m.good != nil {
+		out.sections = []section{{smap: m.good.smap}}
+		out.Body = fmt.Appendf(slices.Clip(m.good.style), "/*# sourceMappingURL=%s%smap%s */\n", b.resolver.base, resourcePrefix, escapeID(m.id))
+	} else {
+		out.Body, _ = os.ReadFile(m.path) // a browser makes more of a broken style sheet than of none
+	}
+	out.ContentType = "text/css; charset=utf-8"
+	out.ETag = etag(out.Body)
+	return out
+}
 
 // Inputs lists the files outside Dir, or in its node_modules, that the module graph
-// has read or looked for: what should be watched beside Dir. Absolute paths.
-func (b *Builder) Inputs() []string { return nil }
+// has read or looked for: what should be watched beside Dir. Absolute paths. It may be called
+// from OnResult.
+func (b *Builder) Inputs() []string {
+	b.inputsMu.Lock()
+	defer b.inputsMu.Unlock()
+	return b.inputs
+}
+
+// saveInputs computes what Inputs returns.
+func (b *Builder) saveInputs() {
+	var paths []string
+	add := func(path string) {
+		if _, inside := b.resolver.url(path); !inside || inNodeModules(path) {
+			paths = append(paths, path)
+		}
+	}
+	for path := range b.byFile {
+		add(path)
+	}
+	for path := range b.byLookup {
+		add(path)
+	}
+	for path := range b.absent {
+		add(path)
+	}
+	if d := b.deps.next; d != nil {
+		paths = append(paths, d.inputs...)
+	}
+	slices.Sort(paths)
+	b.inputsMu.Lock()
+	defer b.inputsMu.Unlock()
+	b.inputs = slices.Compact(paths)
+}
 
 // Close waits for a running build.
-func (b *Builder) Close() error { return nil }
+func (b *Builder) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return nil
+}
+
+// jsx is how JSX is compiled where no tsconfig.json says otherwise.
+type jsx struct {
+	mode   api.JSX
+	source string
+}
+
+// detectJSX looks at the site's package.json, or the nearest above it: with React or Preact, JSX needs no import.
+func detectJSX(dir string) jsx {
+	for {
+		data, err := os.ReadFile(filepath.Join(dir, "package.json"))
+		if err == nil {
+			var p struct {
+				Dependencies, DevDependencies, PeerDependencies map[string]string
+			}
+			_ = json.Unmarshal(data, &p) // a broken one is reported by esbuild, with its place
+			has := func(name string) bool {
+				return p.Dependencies[name] != "" || p.DevDependencies[name] != "" || p.PeerDependencies[name] != ""
+			}
+			switch {
+			case has("react"):
+				return jsx{mode: api.JSXAutomatic}
+			case has("preact"):
+				return jsx{mode: api.JSXAutomatic, source: "preact"}
+			}
+			return jsx{}
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return jsx{}
+		}
+		dir = up
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func containsSorted(s []string, v string) bool {
+	_, ok := slices.BinarySearch(s, v)
+	return ok
+}

@@ -1,0 +1,283 @@
+package builder
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/devserve/devserve/client"
+)
+
+// A bundle is what a page gets for an entry point: the runtime, the dependency bundle, a table
+// with the factory of every module that can be reached over static imports, and the start of the entry.
+//
+// Its source map is an index map, of the modules' own maps at the lines where they begin: nothing is
+// encoded again, and it is made only when somebody asks for it.
+type bundle struct {
+	Output
+	version  int64
+	sections []section
+}
+
+// A section of a bundle has a source map of its own, dropped lines of which it has not.
+type section struct {
+	line    int // from 0
+	smap    []byte
+	dropped int
+}
+
+// sharedHelpers are esbuild's helpers, and what they need, that the registry supplies.
+const sharedHelpers = "__create, __defProp, __getOwnPropDesc, __getOwnPropNames, __getProtoOf, __hasOwnProp, __export, __copyProps, __reExport, __toESM, __toCommonJS"
+
+// writer counts the lines of what it holds.
+type writer struct {
+	bytes.Buffer
+	lines int
+}
+
+func (w *writer) add(parts ...[]byte) {
+	for _, p := range parts {
+		w.lines += bytes.Count(p, []byte("\n"))
+		w.Write(p)
+	}
+}
+
+func (w *writer) addString(s string) { w.add([]byte(s)) }
+
+// script assembles the bundle of an entry point. Exports are left out for workers, which may be classic scripts.
+func (b *Builder) script(entry *module, exports bool) *bundle {
+	out := &bundle{version: b.version}
+	w := &writer{}
+	for i, url := range b.remotes(entry) {
+		w.addString("import * as __remote" + strconv.Itoa(i) + " from " + quote(url) + ";\n")
+	}
+	w.add(client.Runtime())
+	w.addString("\n")
+	if entry.good == nil {
+		w.addString("globalThis.__devserve.failed.push(" + quote(entry.id) + ");\n")
+		w.addString("console.error(" + quote("[devserve] "+b.failure(entry)) + ");\n")
+	} else {
+		b.writeModules(w, out, b.static(entry), b.remotes(entry))
+		b.writeStart(w, entry, exports)
+		w.addString("//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "map" + escapeID(entry.id) + "\n")
+	}
+	out.Body = w.Bytes()
+	out.ContentType = "text/javascript; charset=utf-8"
+	out.ETag = etag(out.Body)
+	return out
+}
+
+// lazy assembles what import() of m needs beyond what a page has that runs from.
+func (b *Builder) lazy(m *module, from []*module) *bundle {
+	out := &bundle{version: b.version}
+	had := map[*module]bool{}
+	b.walk(from, good, false, func(m *module) { had[m] = true })
+	ms := slices.DeleteFunc(b.static(m), func(m *module) bool { return had[m] && m.kind != kindDependency })
+	w := &writer{}
+	remotes := b.remotes(m)
+	for i, url := range remotes {
+		w.addString("import * as __remote" + strconv.Itoa(i) + " from " + quote(url) + ";\n")
+	}
+	b.writeModules(w, out, ms, remotes)
+	w.addString("//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "map" + escapeID(m.id) + "\n")
+	out.Body = w.Bytes()
+	out.ContentType = "text/javascript; charset=utf-8"
+	out.ETag = etag(out.Body)
+	return out
+}
+
+// static lists the modules of an entry in the order in which they run.
+func (b *Builder) static(entry *module) []*module {
+	var ms []*module
+	b.walk([]*module{entry}, good, false, func(m *module) { ms = append(ms, m) })
+	return ms
+}
+
+func (b *Builder) remotes(entry *module) []string {
+	var urls []string
+	b.walk([]*module{entry}, good, false, func(m *module) {
+		if m.kind == kindRemote {
+			urls = append(urls, m.path)
+		}
+	})
+	return urls
+}
+
+// writeModules writes the calls that hand modules to the registry.
+func (b *Builder) writeModules(w *writer, out *bundle, ms []*module, remotes []string) {
+	w.addString("(function(__devserve) {\nvar { " + sharedHelpers + " } = __devserve.helpers;\n__devserve.setEnv(" + b.env() + ");\n")
+	build := strconv.FormatInt(b.build, 10)
+	if d := b.deps.good; d != nil && slices.ContainsFunc(ms, func(m *module) bool { return m.kind == kindDependency }) {
+		w.addString("__devserve.dependencies(" + build + ", ")
+		out.sections = append(out.sections, section{line: w.lines + 1, smap: d.smap})
+		w.add(d.code)
+		ids, _ := json.Marshal(d.ids)
+		esm, _ := json.Marshal(append([]string{}, d.esm...))
+		w.add([]byte(", "), ids, []byte(", "), esm, []byte(", "), []byte(quote(string(d.style))), []byte(");\n"))
+	}
+	w.addString("__devserve.define(" + build + ", {\n")
+	for _, m := range ms {
+		if m.kind == kindDependency || m.kind == kindRemote || m.good == nil {
+			continue
+		}
+		w.addString(quote(m.id) + ": ")
+		out.sections = append(out.sections, section{line: w.lines + 1, smap: m.good.smap, dropped: m.good.dropped})
+		if m.kind.isStyle() {
+			out.sections[len(out.sections)-1].smap = nil // that of the style sheet
+		}
+		w.add(m.good.code)
+		w.addString(",\n")
+	}
+	w.addString("}, {\n")
+	for _, m := range ms {
+		if m.kind.isStyle() && m.good != nil {
+			w.addString(quote(m.id) + ": " + quote(string(m.good.style)) + ",\n")
+		}
+	}
+	w.addString("}, {")
+	for i, url := range remotes {
+		w.addString(quote(url) + ": __remote" + strconv.Itoa(i) + ", ")
+	}
+	w.addString("}, ")
+	asyncs, _ := json.Marshal(b.asyncs(ms))
+	w.add(asyncs, []byte(");\n})(globalThis.__devserve);\n"))
+}
+
+// env is what import.meta.env shows.
+func (b *Builder) env() string {
+	env, _ := json.Marshal(map[string]any{
+		"BASE_URL": b.resolver.base, "MODE": "development", "DEV": true, "PROD": false, "SSR": false,
+	})
+	return string(env)
+}
+
+// asyncs lists the modules of ms that run asynchronously, having top-level await or importing what has, with their
+// static imports in order.
+func (b *Builder) asyncs(ms []*module) map[string][]string {
+	out := map[string][]string{}
+	async := map[*module]bool{}
+	for changed := true; changed; { // more than one round only for cycles
+		changed = false
+		for _, m := range ms {
+			c := m.good
+			if c == nil || async[m] {
+				continue
+			}
+			waits := c.async
+			for _, e := range c.imports {
+				if t := b.lookup(e.id); !e.lazy && t != nil && async[t] {
+					waits = true
+				}
+			}
+			if waits {
+				async[m], changed = true, true
+			}
+		}
+	}
+	for m := range async {
+		ids := []string{}
+		for _, e := range m.good.imports {
+			if !e.lazy {
+				ids = append(ids, e.id)
+			}
+		}
+		out[m.id] = ids
+	}
+	return out
+}
+
+// writeStart writes the call that runs the entry and, as the page may import from it, its exports.
+func (b *Builder) writeStart(w *writer, entry *module, exports bool) {
+	start := "globalThis.__devserve.start(" + quote(entry.id) + ")"
+	if len(b.asyncs(b.static(entry))) > 0 {
+		start = "await " + start
+	}
+	names, _ := b.exportsOf(entry, nil)
+	if !exports || len(names) == 0 {
+		w.addString(start + ";\n")
+		return
+	}
+	sorted := make([]string, 0, len(names))
+	for n := range names {
+		sorted = append(sorted, n)
+	}
+	slices.Sort(sorted)
+	w.addString("const __exports = " + start + ";\n")
+	for i, n := range sorted {
+		v := "__export" + strconv.Itoa(i)
+		w.addString("const " + v + " = __exports[" + quote(n) + "]; export { " + v + " as " + quote(n) + " };\n")
+	}
+}
+
+// failure says in a line why an entry has never been built.
+func (b *Builder) failure(entry *module) string {
+	text := entry.id + " could not be built"
+	if len(b.errors) > 0 {
+		d := b.errors[0]
+		text += ": " + d.Text
+		if d.File != "" {
+			text += " (" + d.File
+			if d.Line > 0 {
+				text += ":" + strconv.Itoa(d.Line) + ":" + strconv.Itoa(d.Column)
+			}
+			text += ")"
+		}
+	}
+	return text
+}
+
+// sourceMap joins the maps of a bundle's sections.
+func (b *Builder) sourceMap(out *bundle) []byte {
+	type offset struct {
+		Line   int `json:"line"`
+		Column int `json:"column"`
+	}
+	type part struct {
+		Offset offset    `json:"offset"`
+		Map    sourceMap `json:"map"`
+	}
+	index := struct {
+		Version  int    `json:"version"`
+		Sections []part `json:"sections"`
+	}{Version: 3, Sections: []part{}}
+	for _, s := range out.sections {
+		if m, ok := b.readMap(s.smap, s.dropped); ok {
+			index.Sections = append(index.Sections, part{offset{Line: s.line}, m})
+		}
+	}
+	data, _ := json.Marshal(index) // strings and numbers always marshal
+	return data
+}
+
+// sourceMap is the format of https://tc39.es/ecma426/.
+type sourceMap struct {
+	Version        int      `json:"version"`
+	Sources        []string `json:"sources"`
+	SourcesContent []string `json:"sourcesContent"`
+	Names          []string `json:"names"`
+	Mappings       string   `json:"mappings"`
+}
+
+// readMap reads a map of esbuild's, whose sources are relative to the site, and makes URL paths of them.
+func (b *Builder) readMap(data []byte, dropped int) (sourceMap, bool) {
+	var m sourceMap
+	if len(data) == 0 || json.Unmarshal(data, &m) != nil {
+		return m, false
+	}
+	for i, s := range m.Sources {
+		if !strings.HasPrefix(s, "../") && !strings.Contains(s, ":") {
+			m.Sources[i] = b.resolver.base + s
+		}
+	}
+	m.Mappings = strings.TrimPrefix(m.Mappings, strings.Repeat(";", min(dropped, len(m.Mappings)-len(strings.TrimLeft(m.Mappings, ";")))))
+	return m, true
+}
+
+func etag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + hex.EncodeToString(sum[:12]) + `"`
+}

@@ -1,0 +1,518 @@
+package builder
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// Each source module is an entry point of its own: esbuild is told that every import is
+// external, under the module's ID, so what comes out is one module, with TypeScript and
+// JSX gone, its imports as require calls, tsconfig and package.json honoured. That makes a
+// change cost one module, however many the site has.
+
+// wave is how many entry points one call of esbuild gets: enough to keep every core busy, few
+// enough that discovery of what they import overlaps with compiling (measured: 64).
+const wave = 64
+
+// target_ keeps what every browser of the last two years runs, and lowers what they do not
+// (decorators, using).
+const target_ = api.ES2023
+
+const (
+	pluginName = "devserve"
+
+	// entryNamespace holds the JavaScript side of CSS modules, styleModuleNamespace their
+	// CSS under a name with a hash: esbuild makes class names of a file's base name alone, so that
+	// two files of the same name would collide.
+	entryNamespace       = "devserve-class-map"
+	styleModuleNamespace = "devserve-style"
+
+	// lazyPrefix marks the ID in what import() became: require("lazy:/src/page.ts").
+	lazyPrefix = "lazy:"
+)
+
+// A result is what compiling a module gave: compiled, or errors.
+type result struct {
+	compiled *compiled
+	errors   []Diagnostic
+	looked   []string // on errors: where files would make its imports resolve
+}
+
+// compile compiles modules, in waves, and returns what became of each.
+func (b *Builder) compile(ms []*module) map[*module]result {
+	out := make(map[*module]result, len(ms))
+	var rest []*module
+	for _, m := range ms {
+		switch m.kind {
+		case kindScript, kindStyle, kindStyleModule:
+			rest = append(rest, m)
+		default:
+			out[m] = b.compileData(m)
+		}
+	}
+	for part := range slices.Chunk(rest, wave) {
+		b.compileWave(part, out)
+	}
+	return out
+}
+
+// compileWave compiles up to a wave of scripts and styles. One broken file makes esbuild give
+// no output at all, so those that it names are taken out and the others tried again.
+func (b *Builder) compileWave(ms []*module, out map[*module]result) {
+	for len(ms) > 0 {
+		w := b.newWave(ms)
+		built := api.Build(w.options(api.FormatCommonJS))
+		if len(built.Errors) == 0 {
+			again := w.collect(built, out)
+			if len(again) == 0 {
+				return
+			}
+			// A glob import pulled in files that are entry points of this wave too: apart, they are not.
+			for _, m := range again {
+				b.compileWave([]*module{m}, out)
+			}
+			return
+		}
+		blamed := w.blame(built.Errors)
+		if len(blamed) == 0 {
+			if len(ms) == 1 {
+				out[ms[0]] = w.failed(ms[0], built.Errors)
+				return
+			}
+			for _, m := range ms { // an error without a place: ask one by one
+				b.compileWave([]*module{m}, out)
+			}
+			return
+		}
+		for m, messages := range blamed {
+			if onlyTopLevelAwait(messages) {
+				out[m] = b.compileAsync(m)
+			} else {
+				out[m] = w.failed(m, messages)
+			}
+		}
+		ms = slices.DeleteFunc(slices.Clone(ms), func(m *module) bool { return blamed[m] != nil })
+	}
+}
+
+// A waveBuild is one call of esbuild: its entry points, and what its plugin saw.
+type waveBuild struct {
+	b  *Builder
+	ms []*module
+
+	byPath map[string]*module // entry points that are files
+
+	mu      sync.Mutex
+	imports map[string][]edge // by importing path
+	looked  map[string][]string
+	stubs   map[string]target // files that a glob import found, by path
+}
+
+func (b *Builder) newWave(ms []*module) *waveBuild {
+	w := &waveBuild{b: b, ms: ms, byPath: map[string]*module{}, imports: map[string][]edge{}, looked: map[string][]string{}, stubs: map[string]target{}}
+	for _, m := range ms {
+		if m.namespace == "" {
+			w.byPath[m.path] = m
+		}
+	}
+	return w
+}
+
+func (w *waveBuild) options(format api.Format) api.BuildOptions {
+	points := make([]api.EntryPoint, len(w.ms))
+	for i := range w.ms {
+		points[i] = api.EntryPoint{InputPath: pluginName + ":" + strconv.Itoa(i), OutputPath: strconv.Itoa(i)}
+	}
+	o := w.b.baseOptions()
+	o.EntryPointsAdvanced = points
+	o.Format = format
+	o.Metafile = true
+	o.TreeShaking = api.TreeShakingFalse
+	o.Supported = map[string]bool{"dynamic-import": format != api.FormatCommonJS}
+	o.Plugins = append([]api.Plugin{{Name: pluginName, Setup: w.setup}}, w.b.o.Plugins...)
+	return o
+}
+
+// baseOptions are the options that every call of esbuild shares.
+func (b *Builder) baseOptions() api.BuildOptions {
+	define := map[string]string{
+		"import.meta":          "__import_meta",
+		"process.env.NODE_ENV": `"development"`,
+	}
+	maps.Copy(define, b.o.Define)
+	loaders := map[string]api.Loader{".js": api.LoaderJSX}
+	for ext := range assets {
+		loaders[ext] = api.LoaderEmpty // they are external wherever they count; see plugin
+	}
+	return api.BuildOptions{
+		AbsWorkingDir:   b.resolver.dir,
+		Bundle:          true,
+		Charset:         api.CharsetUTF8,
+		Conditions:      []string{"development", "module"},
+		Define:          define,
+		JSX:             b.jsx.mode,
+		JSXDev:          b.jsx.mode == api.JSXAutomatic,
+		JSXImportSource: b.jsx.source,
+		LegalComments:   api.LegalCommentsInline,
+		Loader:          loaders,
+		LogLevel:        api.LogLevelSilent,
+		LogLimit:        0,
+		LogOverride: map[string]api.LogLevel{
+			"css-syntax-error":         api.LogLevelError, // the page would be broken, silently
+			"empty-import-meta":        api.LogLevelSilent,
+			"direct-eval":              api.LogLevelSilent,
+			"commonjs-variable-in-esm": api.LogLevelSilent,
+		},
+		Outdir:    b.resolver.dir, // so that the sources of source maps are relative to it
+		Platform:  api.PlatformBrowser,
+		Sourcemap: api.SourceMapExternal,
+		Target:    target_,
+		Write:     false,
+	}
+}
+
+// setup is the plugin that makes every import external.
+func (w *waveBuild) setup(pb api.PluginBuild) {
+	pb.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+		if _, ok := args.PluginData.(ours); ok {
+			return api.OnResolveResult{}, nil
+		}
+		switch args.Kind {
+		case api.ResolveEntryPoint:
+			i, err := strconv.Atoi(strings.TrimPrefix(args.Path, pluginName+":"))
+			if err != nil || i >= len(w.ms) {
+				return api.OnResolveResult{}, nil
+			}
+			m := w.ms[i]
+			if m.kind == kindStyleModule {
+				return api.OnResolveResult{Path: m.path, Namespace: entryNamespace}, nil
+			}
+			return api.OnResolveResult{Path: m.path, Namespace: m.namespace}, nil
+		case api.ResolveCSSImportRule, api.ResolveCSSComposesFrom, api.ResolveCSSURLToken:
+			return w.b.resolveStyle(pb, args)
+		}
+		if args.Namespace == entryNamespace {
+			return api.OnResolveResult{Path: virtualStyleModule(args.Importer, w.b.resolver.rel(args.Importer)), Namespace: styleModuleNamespace, PluginData: args.Importer}, nil
+		}
+		if t, ok := w.stub(args.Importer); ok { // the stub's own require
+			return api.OnResolveResult{Path: lazyPrefix + t.id, External: true}, nil
+		}
+		t, ok := w.b.resolver.resolve(pb, args)
+		w.record(args, t, ok)
+		if !ok {
+			return api.OnResolveResult{}, nil // esbuild's own resolver says what is wrong
+		}
+		path := t.id
+		if args.Kind == api.ResolveJSDynamicImport {
+			path = lazyPrefix + t.id
+		}
+		return api.OnResolveResult{Path: path, External: true}, nil
+	})
+
+	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: entryNamespace}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		contents := `export * from "css"; export { default } from "css"`
+		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
+	})
+	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: styleModuleNamespace}, loadStyleModule)
+
+	// Any other script or asset that esbuild wants to load was found by a glob import, import(`./pages/${name}.ts`),
+	// which asks no plugin: it becomes a lazy import of the module.
+	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		if w.byPath[args.Path] != nil || kindOf(args.Path).isStyle() {
+			return api.OnLoadResult{}, nil
+		}
+		t := w.b.resolver.target(args.Path, "")
+		w.mu.Lock()
+		w.stubs[args.Path] = t
+		w.mu.Unlock()
+		contents := `module.exports = require("module")`
+		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
+	})
+}
+
+func (w *waveBuild) stub(path string) (target, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t, ok := w.stubs[path]
+	return t, ok
+}
+
+// record notes an import of a module, and where files would make it mean something else.
+func (w *waveBuild) record(args api.OnResolveArgs, t target, ok bool) {
+	importer := args.Importer
+	if args.Namespace != "file" {
+		importer = args.Namespace + ":" + importer
+	}
+	spec, _ := splitQuery(args.Path)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if isRelative(spec) {
+		w.looked[importer] = append(w.looked[importer], lookupKeysOf(filepath.Join(args.ResolveDir, spec))...)
+	} else if !ok {
+		w.looked[importer] = append(w.looked[importer], missingPackage(args.ResolveDir, spec)...)
+	}
+	if !ok {
+		return
+	}
+	w.b.learn(t)
+	e := edge{spec: args.Path, id: t.id, lazy: args.Kind == api.ResolveJSDynamicImport}
+	if !slices.Contains(w.imports[importer], e) {
+		w.imports[importer] = append(w.imports[importer], e)
+	}
+}
+
+// metafile is what we read of esbuild's.
+type metafile struct {
+	Inputs map[string]struct {
+		Format string `json:"format"`
+	} `json:"inputs"`
+	Outputs map[string]struct {
+		Inputs map[string]struct{} `json:"inputs"`
+	} `json:"outputs"`
+}
+
+// collect turns a good build's outputs into compiled modules. It returns those that must be compiled apart.
+func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (again []*module) {
+	var meta metafile
+	if err := json.Unmarshal([]byte(built.Metafile), &meta); err != nil {
+		panic(fmt.Sprintf("builder: esbuild's metafile: %v", err)) // it is esbuild's own JSON
+	}
+	files := map[string][]byte{}
+	for _, f := range built.OutputFiles {
+		files[filepath.Base(f.Path)] = f.Contents
+	}
+	warnings := map[string][]Diagnostic{}
+	for _, d := range w.b.diagnostics(built.Warnings) {
+		warnings[d.File] = append(warnings[d.File], d)
+	}
+	for i, m := range w.ms {
+		name := strconv.Itoa(i)
+		c := &compiled{}
+		rel := w.b.resolver.rel(m.path)
+		self := rel
+		if m.namespace != "" {
+			self = m.namespace + ":" + m.path
+		}
+		for _, ext := range []string{".js", ".css"} {
+			for input := range meta.Outputs[name+ext].Inputs {
+				if input == self || strings.HasPrefix(input, entryNamespace+":") {
+					continue
+				}
+				if rest, ok := strings.CutPrefix(input, styleModuleNamespace+":"); ok {
+					input = realStyleModule(rest)
+				}
+				path := filepath.Join(w.b.resolver.dir, filepath.FromSlash(input))
+				if t, ok := w.stubs[path]; ok {
+					c.imports = append(c.imports, edge{spec: input, id: t.id, lazy: true})
+					w.b.learn(t)
+				} else if ext == ".css" {
+					if path != m.path {
+						c.inputs = append(c.inputs, path)
+					}
+				} else if w.byPath[path] != nil && w.byPath[path] != m {
+					again = append(again, m)
+				}
+				c.warnings = append(c.warnings, warnings[w.b.resolver.rel(path)]...)
+			}
+		}
+		slices.Sort(c.inputs)
+		slices.SortFunc(c.imports, func(x, y edge) int { return strings.Compare(x.id, y.id) })
+		c.warnings = append(c.warnings, warnings[self]...)
+		key := w.key(m)
+		c.imports = append(w.imports[key], c.imports...)
+		c.looked = w.looked[key]
+		c.esm = meta.Inputs[self].Format != "cjs"
+		switch m.kind {
+		case kindScript:
+			w.b.finishScript(c, files[name+".js"], files[name+".js.map"])
+		default:
+			c.esm = true
+			finishStyle(c, files[name+".js"], files[name+".css"], files[name+".css.map"])
+		}
+		out[m] = result{compiled: c}
+	}
+	return again
+}
+
+// failed is the result of a module with errors.
+func (w *waveBuild) failed(m *module, messages []api.Message) result {
+	errs := w.b.diagnostics(messages)
+	for i := range errs {
+		if errs[i].File == "" {
+			errs[i].File = w.b.resolver.rel(m.path)
+		}
+	}
+	return result{errors: errs, looked: w.looked[w.key(m)]}
+}
+
+// key is under what the plugin notes the imports of m.
+func (w *waveBuild) key(m *module) string {
+	if m.namespace != "" {
+		return m.namespace + ":" + m.path
+	}
+	return m.path
+}
+
+// blame sorts errors by the entry points whose files they name.
+func (w *waveBuild) blame(messages []api.Message) map[*module][]api.Message {
+	blamed := map[*module][]api.Message{}
+	for _, msg := range messages {
+		if msg.Location == nil {
+			continue
+		}
+		path := filepath.Join(w.b.resolver.dir, filepath.FromSlash(w.b.file(msg.Location)))
+		if m := w.byPath[path]; m != nil {
+			blamed[m] = append(blamed[m], msg)
+			continue
+		}
+		for _, m := range w.ms {
+			if m.namespace != "" && msg.Location.File == m.namespace+":"+m.path {
+				blamed[m] = append(blamed[m], msg)
+			}
+		}
+	}
+	return blamed
+}
+
+// finishScript makes a factory of esbuild's output.
+func (b *Builder) finishScript(c *compiled, code, smap []byte) {
+	code, c.dropped = cutHelpers(code)
+	c.smap = smap
+	c.exports, c.reExports = scanExports(code)
+	c.uses = scanUses(code)
+	c.code = factory(code, c.esm, "")
+	c.seal()
+}
+
+// factory wraps a module's code into the function that the registry runs. The code starts on the
+// second line.
+func factory(code []byte, strict bool, prelude string) []byte {
+	var buf bytes.Buffer
+	buf.Grow(len(code) + len(prelude) + 100)
+	buf.WriteString("function(module, exports, require, __import_meta) {")
+	if strict {
+		buf.WriteString(`"use strict";`)
+	}
+	buf.WriteString(prelude)
+	buf.WriteByte('\n')
+	buf.Write(code)
+	buf.WriteString("}")
+	return buf.Bytes()
+}
+
+// seal hashes what a page would see of c.
+func (c *compiled) seal() {
+	h := sha256.New()
+	h.Write(c.code)
+	c.hash = hex.EncodeToString(h.Sum(nil)[:8])
+	if c.style != nil {
+		sum := sha256.Sum256(c.style)
+		c.styleHash = hex.EncodeToString(sum[:8])
+	}
+}
+
+// compileData makes a module of a file that esbuild need not see, or not as a module.
+func (b *Builder) compileData(m *module) result {
+	if m.kind == kindRemote || m.kind == kindDependency {
+		c := &compiled{} // the page imports the one, the dependency bundle holds the other
+		c.seal()
+		return result{compiled: c}
+	}
+	if m.kind == kindURL || m.kind == kindWorker {
+		return b.compileURL(m)
+	}
+	data, err := os.ReadFile(m.path)
+	if err != nil {
+		return result{errors: []Diagnostic{readError(b.resolver.rel(m.path), err)}}
+	}
+	c := &compiled{}
+	switch m.kind {
+	case kindJSON:
+		checked := api.Transform(string(data), api.TransformOptions{Loader: api.LoaderJSON, Sourcefile: b.resolver.rel(m.path), LogLevel: api.LogLevelSilent})
+		if len(checked.Errors) > 0 {
+			return result{errors: b.diagnostics(checked.Errors)}
+		}
+		c.warnings = b.diagnostics(checked.Warnings)
+		// Not a literal: JSON.parse is faster on long texts, and "__proto__" is a key like any other.
+		c.code = factory([]byte("module.exports = JSON.parse("+quote(string(data))+");\n"), true, "")
+	case kindText:
+		c.code = factory([]byte("module.exports = "+quote(string(data))+";\n"), true, "")
+	case kindInline:
+		c.code = factory([]byte("module.exports = "+quote(dataURL(m.path, data))+";\n"), true, "")
+	}
+	c.seal()
+	return result{compiled: c}
+}
+
+// compileURL makes a module of a file's URL.
+func (b *Builder) compileURL(m *module) result {
+	if _, err := os.Stat(m.path); err != nil {
+		return result{errors: []Diagnostic{readError(b.resolver.rel(m.path), err)}}
+	}
+	u := b.assetURL(m.path)
+	c := &compiled{}
+	if m.kind == kindWorker {
+		c.code = factory(fmt.Appendf(nil, "module.exports = function(options) { return new Worker(%s, { type: \"module\", ...options }); };\n", quote(u)), true, "")
+	} else {
+		c.code = factory([]byte("module.exports = "+quote(u)+";\n"), true, "")
+	}
+	c.seal()
+	return result{compiled: c}
+}
+
+// assetURL is where a page finds the file at path: its own URL inside the site, one of ours outside.
+func (b *Builder) assetURL(path string) string {
+	if u, ok := b.resolver.url(path); ok {
+		return u
+	}
+	sum := sha256.Sum256([]byte(path))
+	name := hex.EncodeToString(sum[:8]) + "/" + filepath.Base(path)
+	b.learnMu.Lock()
+	b.outside[name] = path
+	b.learnMu.Unlock()
+	return b.resolver.base + resourcePrefix + "file/" + (&url.URL{Path: name}).EscapedPath()
+}
+
+func dataURL(path string, data []byte) string {
+	mime := assets[strings.ToLower(filepath.Ext(path))]
+	if mime == "" {
+		mime = "text/plain"
+	}
+	return "data:" + mime + ";base64," + base64.StdEncoding.EncodeToString(data)
+}
+
+// quote makes a JavaScript string literal of s. Bytes that are no UTF-8 become U+FFFD, as in a browser.
+func quote(s string) string {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	out, _ := json.Marshal(s) // strings always marshal; U+2028 and U+2029 are escaped
+	return string(out)
+}
+
+// readError is the diagnostic of a file that could not be read.
+func readError(rel string, err error) Diagnostic {
+	text := err.Error()
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		text = pathError.Err.Error()
+	}
+	return Diagnostic{Source: "esbuild", Text: fmt.Sprintf("Could not read %q: %s", rel, text), File: rel}
+}

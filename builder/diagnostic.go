@@ -1,0 +1,85 @@
+package builder
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// lineLimit is the longest source line that a diagnostic carries, in bytes: a minified
+// file has one line, and nobody reads a code frame of a megabyte.
+const lineLimit = 2000
+
+// diagnostics translates esbuild's messages. esbuild counts columns and lengths in bytes
+// from 0; people, editors and browsers count UTF-16 code units from 1.
+func (b *Builder) diagnostics(messages []api.Message) []Diagnostic {
+	out := make([]Diagnostic, 0, len(messages))
+	for _, m := range messages {
+		d := Diagnostic{Source: "esbuild", Text: m.Text}
+		if m.PluginName != "" && m.PluginName != pluginName {
+			d.Text = "[plugin " + m.PluginName + "] " + d.Text
+		}
+		if l := m.Location; l != nil {
+			d.File, d.Line = b.file(l), l.Line
+			d.Column, d.Length, d.LineText = place(l)
+			if l.Suggestion != "" {
+				d.Notes = append(d.Notes, Note{Text: "Did you mean " + l.Suggestion + "?"})
+			}
+		}
+		for _, n := range m.Notes {
+			note := Note{Text: n.Text}
+			if l := n.Location; l != nil {
+				note.File, note.Line = b.file(l), l.Line
+				note.Column, note.Length, note.LineText = place(l)
+			}
+			d.Notes = append(d.Notes, note)
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// place converts a location's column, length and line.
+func place(l *api.Location) (column, length int, line string) {
+	line = l.LineText
+	if i := strings.IndexAny(line, "\r\n\u2028\u2029"); i >= 0 {
+		line = line[:i]
+	}
+	column = units(line, l.Column) + 1
+	if end := min(l.Column+l.Length, len(line)); end > l.Column {
+		length = units(line[l.Column:], end-l.Column)
+	}
+	if len(line) > lineLimit {
+		line = ""
+	}
+	return column, length, strings.ToValidUTF8(line, "\uFFFD")
+}
+
+// units counts the UTF-16 code units of s[:n].
+func units(s string, n int) int {
+	count := 0
+	for i := 0; i < n && i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		count += utf16.RuneLen(r)
+		i += size
+	}
+	return count
+}
+
+// file is the file of a location relative to the site, whatever namespace we had put it in.
+func (b *Builder) file(l *api.Location) string {
+	name := l.File
+	if rest, ok := strings.CutPrefix(name, styleModuleNamespace+":"); ok {
+		name = realStyleModule(rest)
+	}
+	return strings.ToValidUTF8(strings.TrimPrefix(name, "./"), "\uFFFD")
+}
+
+func unquoteJSON(s string) (string, error) {
+	var out string
+	err := json.Unmarshal([]byte(s), &out)
+	return out, err
+}

@@ -1,0 +1,84 @@
+// What esbuild's output needs to import and export: its own helpers, under its names, shared by
+// all modules of the page. They differ in one thing. A module's namespace is one live object, marked
+// as an ES module, where esbuild makes copies: identity is kept, cycles see later exports, and an
+// importer in Node's mode (.mjs, "type": "module") can tell an ES module from a CommonJS
+// one that merely sets __esModule.
+
+export type Exports = Record<PropertyKey, unknown>;
+
+/** A promise for what import() of a module gives before interop; see Registry.lazy. */
+export class Lazy extends Promise<unknown> {
+  /** Chained promises are plain ones. */
+  static get [Symbol.species](): PromiseConstructor {
+    return Promise;
+  }
+}
+
+const esModules = new WeakSet<object>();
+const wrapped = new WeakMap<object, Exports>();
+
+const { create, defineProperty, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf } = Object;
+const hasOwn = Object.prototype.hasOwnProperty;
+
+/** Marks a namespace as that of an ES module. */
+export function markES(namespace: object): void {
+  esModules.add(namespace);
+}
+
+function isObject(value: unknown): value is Exports {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
+}
+
+function exportAll(target: Exports, all: Record<string, () => unknown>): void {
+  for (const name in all) defineProperty(target, name, { get: all[name] as () => unknown, enumerable: true, configurable: true });
+}
+
+function copyProps(to: Exports, from: unknown, except?: string): Exports {
+  if (isObject(from)) {
+    for (const key of getOwnPropertyNames(from)) {
+      if (hasOwn.call(to, key) || key === except) continue;
+      const enumerable = getOwnPropertyDescriptor(from, key)?.enumerable ?? true;
+      defineProperty(to, key, { get: () => from[key], enumerable, configurable: true });
+    }
+  }
+  return to;
+}
+
+function reExport(target: Exports, mod: unknown, second?: Exports): void {
+  copyProps(target, mod, "default");
+  if (second && second !== target) copyProps(second, mod, "default");
+}
+
+/** Returns the namespace that an ES module sees when it imports what `mod` exports. */
+function toESM(mod: unknown, nodeMode?: number): unknown {
+  if (mod instanceof Lazy) return mod.then((m) => toESM(m, nodeMode));
+  if (!isObject(mod)) return { default: mod };
+  if (esModules.has(mod) || (!nodeMode && mod["__esModule"])) return mod;
+  let namespace = wrapped.get(mod);
+  if (!namespace) {
+    namespace = create(getPrototypeOf(mod)) as Exports;
+    defineProperty(namespace, "default", { value: mod, enumerable: true, configurable: true });
+    wrapped.set(mod, namespace);
+  }
+  return copyProps(namespace, mod); // again, as a CommonJS module may have got more exports
+}
+
+function toCommonJS(namespace: Exports): Exports {
+  esModules.add(namespace);
+  if (!hasOwn.call(namespace, "__esModule")) defineProperty(namespace, "__esModule", { value: true });
+  return namespace;
+}
+
+export const helpers = {
+  __create: create,
+  __defProp: defineProperty,
+  __getOwnPropDesc: getOwnPropertyDescriptor,
+  __getOwnPropNames: getOwnPropertyNames,
+  __getProtoOf: getPrototypeOf,
+  __hasOwnProp: hasOwn,
+  __export: exportAll,
+  __copyProps: copyProps,
+  __reExport: reExport,
+  __toESM: toESM,
+  __toCommonJS: toCommonJS,
+};
