@@ -134,7 +134,6 @@ type Builder struct {
 	bundles  map[string]*bundle // of the good state, by kind and ID
 	pending  map[*module]bool   // those whose next state is not the good one
 	errors   []Diagnostic       // of the last build
-	absent   map[string]absence // requested files that are not there, by path
 	sum      [8]byte            // of all that the good state is made of, in no order
 	reshaped bool               // the running build changed what imports what
 	deps     struct{ next, good *dependencies }
@@ -170,7 +169,7 @@ func New(o Options) (*Builder, error) {
 		o: o, log: o.Log,
 		resolver: newResolver(dir, o.Base, len(o.Plugins) > 0),
 		modules:  map[string]*module{}, wanted: map[*module]bool{}, linked: map[*module]bool{},
-		bundles: map[string]*bundle{}, absent: map[string]absence{}, pending: map[*module]bool{}, suspects: map[*module]bool{},
+		bundles: map[string]*bundle{}, pending: map[*module]bool{}, suspects: map[*module]bool{},
 		byFile: map[string][]*module{}, byLookup: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
 		jsx: detectJSX(dir),
@@ -185,23 +184,22 @@ func New(o Options) (*Builder, error) {
 // Script returns the bundle for the script entry point at path, which is
 // relative to Dir and slash-separated. It builds at the first call and answers from
 // memory afterwards. A build that fails is reported to OnResult and answered
-// by the last good bundle, or by a script that waits for the fix. [ErrNotFound] is reported
-// to OnResult too, as the page will be broken; referrer is the page or module that asked, or "".
-func (b *Builder) Script(ctx context.Context, path, referrer string) (Output, error) {
-	return b.serve(ctx, path, referrer, "script", func(m *module) *bundle { return b.script(m, true) })
+// by the last good bundle, or by a script that waits for the fix. Without such a file it is [ErrNotFound].
+func (b *Builder) Script(ctx context.Context, path string) (Output, error) {
+	return b.serve(ctx, path, "script", func(m *module) *bundle { return b.script(m, true) })
 }
 
 // Worker is Script for workers, which may be classic scripts: nothing is exported.
-func (b *Builder) Worker(ctx context.Context, path, referrer string) (Output, error) {
-	return b.serve(ctx, path, referrer, "worker", func(m *module) *bundle { return b.script(m, false) })
+func (b *Builder) Worker(ctx context.Context, path string) (Output, error) {
+	return b.serve(ctx, path, "worker", func(m *module) *bundle { return b.script(m, false) })
 }
 
 // Style returns the style sheet at path with its imports bundled, like Script.
-func (b *Builder) Style(ctx context.Context, path, referrer string) (Output, error) {
-	return b.serve(ctx, path, referrer, "style", b.styleSheet)
+func (b *Builder) Style(ctx context.Context, path string) (Output, error) {
+	return b.serve(ctx, path, "style", b.styleSheet)
 }
 
-func (b *Builder) serve(ctx context.Context, path, referrer, what string, assemble func(*module) *bundle) (Output, error) {
+func (b *Builder) serve(ctx context.Context, path, what string, assemble func(*module) *bundle) (Output, error) {
 	abs := filepath.Join(b.resolver.dir, filepath.FromSlash(path))
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -210,7 +208,6 @@ func (b *Builder) serve(ctx context.Context, path, referrer, what string, assemb
 	}
 	if info, err := os.Stat(abs); err != nil || !info.Mode().IsRegular() {
 		if m := b.modules[b.resolver.id(abs)]; m == nil || m.good == nil {
-			b.reportAbsent(abs, referrer)
 			return Output{}, fmt.Errorf("%w: %s", ErrNotFound, path)
 		}
 	} else if real, err := filepath.EvalSymlinks(abs); err == nil {
@@ -261,46 +258,6 @@ func (b *Builder) report(r Result) {
 	b.log.Debug("built", "build", r.Build, "modules", r.Modules, "took_ms", float64(r.Took.Microseconds())/1000, "errors", len(r.Errors))
 	if b.o.OnResult != nil {
 		b.o.OnResult(r)
-	}
-}
-
-// An absence is a file that a page asked for in vain.
-type absence struct {
-	referrer string
-	Diagnostic
-}
-
-// reportAbsent tells of a page that asks for a file that is not there.
-func (b *Builder) reportAbsent(abs, referrer string) {
-	rel := b.resolver.rel(abs)
-	if _, known := b.absent[abs]; known {
-		return
-	}
-	d := Diagnostic{Source: "esbuild", Text: fmt.Sprintf("Could not find %q", rel), File: rel}
-	if referrer != "" {
-		d.Notes = append(d.Notes, Note{Text: "It is requested by " + referrer})
-	}
-	b.absent[abs] = absence{referrer, d}
-	b.build++
-	b.saveInputs()
-	b.report(b.finish(Result{Build: b.build, Entry: b.resolver.id(abs), Files: []string{}}, nil))
-}
-
-// Visit says that the page at referrer is being loaded: what it asked for in vain is
-// forgotten, and told again if the page asks again.
-func (b *Builder) Visit(referrer string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	forgotten := false
-	for path, a := range b.absent {
-		if a.referrer == referrer {
-			delete(b.absent, path)
-			forgotten = true
-		}
-	}
-	if forgotten {
-		b.build++
-		b.report(b.finish(Result{Build: b.build, Files: []string{}}, nil))
 	}
 }
 
@@ -446,26 +403,39 @@ func (b *Builder) finish(r Result, fresh *module) Result {
 	return r
 }
 
-// collectErrors lists what is wrong with the modules that pages need.
+// collectErrors lists what is wrong with the modules that pages need, each thing once. While a
+// tsconfig.json or package.json is broken, what else is wrong may follow from that and is left out.
 func (b *Builder) collectErrors() []Diagnostic {
-	var errs []Diagnostic
 	broken := b.deps.next != nil && len(b.deps.next.errors) > 0
 	for _, m := range b.modules {
 		broken = broken || len(m.errors) > 0 || len(m.missing) > 0
 	}
-	if broken { // by something that is still in use?
-		dependent := false
-		b.walk(b.roots(), next, true, func(m *module) {
-			errs = append(errs, m.errors...)
-			errs = append(errs, m.missing...)
-			dependent = dependent || m.kind == kindDependency
-		})
-		if dependent {
-			errs = append(errs, b.deps.next.errors...)
+	if !broken {
+		return nil
+	}
+	var errs []Diagnostic
+	config := false
+	add := func(ds []Diagnostic) {
+		for _, d := range ds {
+			config = config || isConfig(d.File)
+			if !slices.ContainsFunc(errs, func(o Diagnostic) bool {
+				return o.Text == d.Text && o.File == d.File && o.Line == d.Line && o.Column == d.Column
+			}) {
+				errs = append(errs, d)
+			}
 		}
 	}
-	for _, path := range sortedKeys(b.absent) {
-		errs = append(errs, b.absent[path].Diagnostic)
+	dependent := false
+	b.walk(b.roots(), next, true, func(m *module) { // what is still in use
+		add(m.errors)
+		add(m.missing)
+		dependent = dependent || m.kind == kindDependency
+	})
+	if dependent && b.deps.next != nil {
+		add(b.deps.next.errors)
+	}
+	if config {
+		errs = slices.DeleteFunc(errs, func(d Diagnostic) bool { return !isConfig(d.File) })
 	}
 	return errs
 }
@@ -646,12 +616,6 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 			continue
 		}
 		u := Update{Type: updateType(path), Path: visible}
-		if _, absent := b.absent[path]; absent && exists {
-			delete(b.absent, path)
-			reload = b.resolver.rel(path) + " is there now"
-		} else if u.Type == HTML {
-			clear(b.absent) // its pages load anew, and ask again
-		}
 		if !slices.ContainsFunc(ms, func(m *module) bool { return m.kind == kindScript || m.kind.isStyle() }) {
 			others = append(others, u)
 			b.mix(u.Path, strconv.FormatInt(time.Now().UnixNano(), 36))
@@ -865,9 +829,6 @@ func (b *Builder) saveInputs() {
 		add(path)
 	}
 	for path := range b.byLookup {
-		add(path)
-	}
-	for path := range b.absent {
 		add(path)
 	}
 	if d := b.deps.next; d != nil {

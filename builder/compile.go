@@ -90,6 +90,12 @@ func (b *Builder) compileWave(ms []*module, out map[*module]result) {
 			}
 			return
 		}
+		if slices.ContainsFunc(built.Errors, func(e api.Message) bool { return e.Location != nil && isConfig(e.Location.File) }) {
+			for _, m := range ms { // what tells how to compile them is broken, for all of them
+				out[m] = w.failed(m, built.Errors)
+			}
+			return
+		}
 		blamed := w.blame(built.Errors)
 		if len(blamed) == 0 {
 			if len(ms) == 1 {
@@ -137,8 +143,11 @@ func (b *Builder) newWave(ms []*module) *waveBuild {
 
 func (w *waveBuild) options(format api.Format) api.BuildOptions {
 	points := make([]api.EntryPoint, len(w.ms))
-	for i := range w.ms {
-		points[i] = api.EntryPoint{InputPath: pluginName + ":" + strconv.Itoa(i), OutputPath: strconv.Itoa(i)}
+	for i, m := range w.ms {
+		points[i] = api.EntryPoint{InputPath: m.path, OutputPath: strconv.Itoa(i)}
+		if m.namespace != "" || m.kind == kindStyleModule {
+			points[i].InputPath = pluginName + ":" + strconv.Itoa(i)
+		}
 	}
 	o := w.b.baseOptions()
 	o.EntryPointsAdvanced = points
@@ -198,18 +207,18 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 		case api.ResolveEntryPoint:
 			i, err := strconv.Atoi(strings.TrimPrefix(args.Path, pluginName+":"))
 			if err != nil || i >= len(w.ms) {
-				return api.OnResolveResult{}, nil
+				return api.OnResolveResult{}, nil // a file: what esbuild resolves itself has its tsconfig.json and package.json
 			}
 			m := w.ms[i]
 			if m.kind == kindStyleModule {
-				return api.OnResolveResult{Path: m.path, Namespace: entryNamespace}, nil
+				return api.OnResolveResult{Path: w.b.resolver.rel(m.path), Namespace: entryNamespace}, nil
 			}
 			return api.OnResolveResult{Path: m.path, Namespace: m.namespace}, nil
 		case api.ResolveCSSImportRule, api.ResolveCSSComposesFrom, api.ResolveCSSURLToken:
 			return w.b.resolveStyle(pb, args)
 		}
 		if args.Namespace == entryNamespace {
-			return api.OnResolveResult{Path: virtualStyleModule(args.Importer, w.b.resolver.rel(args.Importer)), Namespace: styleModuleNamespace, PluginData: args.Importer}, nil
+			return api.OnResolveResult{Path: virtualStyleModule(args.Importer), Namespace: styleModuleNamespace}, nil
 		}
 		if t, ok := w.stub(args.Importer); ok { // the stub's own require
 			return api.OnResolveResult{Path: lazyPrefix + t.id, External: true}, nil
@@ -227,10 +236,10 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 	})
 
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: entryNamespace}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-		contents := `export * from "css"; export { default } from "css"`
+		contents := `import map from "css"; __classMap(map)`
 		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
 	})
-	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: styleModuleNamespace}, loadStyleModule)
+	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: styleModuleNamespace}, w.b.loadStyleModule)
 
 	// Any other script or asset that esbuild wants to load was found by a glob import, import(`./pages/${name}.ts`),
 	// which asks no plugin: it becomes a lazy import of the module.
@@ -503,8 +512,11 @@ func quote(s string) string {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	out, _ := json.Marshal(s) // strings always marshal; U+2028 and U+2029 are escaped
-	return string(out)
+	var out strings.Builder
+	e := json.NewEncoder(&out) // U+2028 and U+2029 are escaped
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // strings always encode
+	return strings.TrimSuffix(out.String(), "\n")
 }
 
 // readError is the diagnostic of a file that could not be read.

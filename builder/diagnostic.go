@@ -25,11 +25,17 @@ func (b *Builder) diagnostics(messages []api.Message) []Diagnostic {
 		if l := m.Location; l != nil {
 			d.File, d.Line = b.file(l), l.Line
 			d.Column, d.Length, d.LineText = place(l)
-			if l.Suggestion != "" {
+			if l.Suggestion != "" && l.Length > 0 {
 				d.Notes = append(d.Notes, Note{Text: "Did you mean " + l.Suggestion + "?"})
 			}
 		}
 		for _, n := range m.Notes {
+			if strings.HasPrefix(n.Text, "You can mark the path ") {
+				if m := notResolved.FindStringSubmatch(d.Text); m != nil && isBare(m[1]) {
+					d.Notes = append(d.Notes, Note{Text: "Is it installed? npm install " + packageName(m[1])})
+				}
+				continue // marking paths as external is not for our users to do
+			}
 			note := Note{Text: n.Text}
 			if l := n.Location; l != nil {
 				note.File, note.Line = b.file(l), l.Line

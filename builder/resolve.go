@@ -326,21 +326,26 @@ func splitQuery(spec string) (path, query string) {
 }
 
 // missingPackage lists the directories in which a bare import that was not found would
-// be found if it were installed.
+// be found if it were installed, and the files there that would come first.
 func missingPackage(dir, spec string) []string {
-	name, _, _ := strings.Cut(spec, "/")
-	if strings.HasPrefix(spec, "@") {
-		if parts := strings.SplitN(spec, "/", 3); len(parts) > 1 {
-			name = parts[0] + "/" + parts[1]
-		}
-	}
+	name := filepath.FromSlash(packageName(spec))
 	var out []string
 	for d := dir; ; {
-		out = append(out, filepath.Join(d, "node_modules", filepath.FromSlash(name)))
+		in := filepath.Join(d, "node_modules", name)
+		out = append(out, in, filepath.Join(in, "package.json"))
 		up := filepath.Dir(d)
 		if up == d {
 			return out
 		}
 		d = up
 	}
+}
+
+// packageName is the package that a bare import names: "a" of a/b, "@a/b" of @a/b/c.
+func packageName(spec string) string {
+	parts := strings.SplitN(spec, "/", 3)
+	if strings.HasPrefix(spec, "@") && len(parts) > 1 {
+		return parts[0] + "/" + parts[1]
+	}
+	return parts[0]
 }

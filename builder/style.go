@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -21,14 +23,14 @@ func (b *Builder) resolveStyle(pb api.PluginBuild, args api.OnResolveArgs) (api.
 		return b.resolveURLToken(pb, args)
 	}
 	if args.Namespace == styleModuleNamespace {
-		args.Namespace, args.Importer = "file", realStyleModule(args.Importer)
+		args.Namespace, args.Importer = "file", b.styleModulePath(args.Importer)
 	}
 	t, ok := b.resolver.resolve(pb, args)
 	if !ok {
 		return api.OnResolveResult{}, nil
 	}
 	if t.kind == kindStyleModule || args.Kind == api.ResolveCSSComposesFrom {
-		return api.OnResolveResult{Path: virtualStyleModule(t.path, b.resolver.rel(t.path)), Namespace: styleModuleNamespace, PluginData: t.path}, nil
+		return api.OnResolveResult{Path: virtualStyleModule(b.resolver.rel(t.path)), Namespace: styleModuleNamespace}, nil
 	}
 	return api.OnResolveResult{Path: t.path, Namespace: t.namespace}, nil
 }
@@ -62,18 +64,18 @@ func (b *Builder) resolveURLToken(pb api.PluginBuild, args api.OnResolveArgs) (a
 	return api.OnResolveResult{Path: b.assetURL(path) + rest, External: true}, nil
 }
 
-// virtualStyleModule gives the CSS module at path a name that no other has: a hash of its place before the
-// first dot of its base name, where esbuild takes class names from.
-func virtualStyleModule(path, rel string) string {
+// virtualStyleModule gives the CSS module at rel, relative to the site, a name that no other has: a hash of its
+// place before the first dot of its base name, where esbuild takes class names from.
+func virtualStyleModule(rel string) string {
 	sum := sha256.Sum256([]byte(rel))
-	dir, base := filepath.Split(path)
+	dir, base := path.Split(rel)
 	stem, ext, _ := strings.Cut(base, ".")
 	return dir + stem + "_" + hex.EncodeToString(sum[:3]) + "." + ext
 }
 
 // realStyleModule is the inverse of virtualStyleModule.
-func realStyleModule(path string) string {
-	dir, base := filepath.Split(path)
+func realStyleModule(rel string) string {
+	dir, base := path.Split(rel)
 	stem, ext, _ := strings.Cut(base, ".")
 	if i := strings.LastIndexByte(stem, '_'); i >= 0 {
 		stem = stem[:i]
@@ -81,8 +83,13 @@ func realStyleModule(path string) string {
 	return dir + stem + "." + ext
 }
 
-func loadStyleModule(args api.OnLoadArgs) (api.OnLoadResult, error) {
-	path := realStyleModule(args.Path)
+// styleModulePath is the file of a CSS module in our namespace.
+func (b *Builder) styleModulePath(virtual string) string {
+	return filepath.Join(b.resolver.dir, filepath.FromSlash(realStyleModule(virtual)))
+}
+
+func (b *Builder) loadStyleModule(args api.OnLoadArgs) (api.OnLoadResult, error) {
+	path := b.styleModulePath(args.Path)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return api.OnLoadResult{}, err
@@ -90,6 +97,14 @@ func loadStyleModule(args api.OnLoadArgs) (api.OnLoadResult, error) {
 	contents := string(data)
 	return api.OnLoadResult{Contents: &contents, ResolveDir: filepath.Dir(path), Loader: api.LoaderLocalCSS}, nil
 }
+
+// stylePrelude shows a module's sheet; classMapPrelude also exports its class map, as a whole and name by name.
+const (
+	stylePrelude    = "__import_meta.style();"
+	classMapPrelude = stylePrelude + "var __classMap = (map) => { var all = { default: () => map }; for (let name in map) all[name] ??= () => map[name]; __export(exports, all); __toCommonJS(exports); };"
+)
+
+var className = regexp.MustCompile(`(?m)^  (?:([\w$]+)|("(?:[^"\\]|\\.)*")): "`)
 
 // finishStyle makes a module of a style sheet. Its factory shows the sheet, which the registry
 // keeps apart from the code: an edit of the sheet alone runs no JavaScript.
@@ -99,8 +114,19 @@ func finishStyle(c *compiled, code, style, smap []byte) {
 		c.style = []byte{}
 	}
 	c.smap = smap
-	code, c.dropped = cutHelpers(code)
-	c.exports, c.reExports = scanExports(code)
-	c.code = factory(bytes.TrimRight(code, "\n"), true, "__import_meta.style();")
+	prelude := stylePrelude
+	if code != nil {
+		prelude = classMapPrelude
+		c.exports = []string{"default"}
+		for _, m := range className.FindAllSubmatch(code, -1) {
+			if m[2] != nil {
+				c.exports = append(c.exports, unquote(m[2]))
+			} else {
+				c.exports = append(c.exports, string(m[1]))
+			}
+		}
+	}
+	code, _ = cutHelpers(code)
+	c.code = factory(bytes.TrimRight(code, "\n"), true, prelude)
 	c.seal()
 }

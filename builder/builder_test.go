@@ -1,0 +1,244 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/devserve/devserve/internal/leaktest"
+	"golang.org/x/tools/txtar"
+)
+
+// A script is a site in a txtar archive, whose comment says what happens to it, a line a step:
+//
+//	get src/main.ts            ask for an entry's bundle
+//	style a.css                ask for a linked style sheet
+//	lazy src/page.ts           ask for a lazily imported module (from the last entry)
+//	write src/a.ts TEXT        save a file (\n in TEXT is a line end), and rebuild
+//	write src/a.ts < b.txt     the same with the content of another file of the archive
+//	remove src/a.ts
+//	rename a.ts b.ts
+//	has / lacks REGEXP         the last bundle
+//	updates js /src/a.ts, css /a.css      what the last build tells the pages
+//	update REGEXP              the code of the last updates
+//	reload REGEXP              why the last build wants a full reload
+//	error REGEXP               a diagnostic, as file:line:col: text [line text] (note)
+//	errors N, warnings N, modules N       how many the last build had
+//	builds N                   how many there were
+//	inputs REGEXP
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts: ", err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			a, err := txtar.ParseFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			site := newSite(t, a, Options{})
+			for i, line := range strings.Split(string(a.Comment), "\n") {
+				line = strings.TrimSpace(line)
+				if line == "" || strings.HasPrefix(line, "#") {
+					continue
+				}
+				if err := site.step(line); err != nil {
+					t.Fatalf("%s:%d: %s: %v\nlast result: %+v\nlast bundle: %s", f, i+1, line, err, site.last(), site.body)
+				}
+			}
+		})
+	}
+}
+
+type site struct {
+	dir     string
+	archive *txtar.Archive
+	b       *Builder
+	results []Result
+	body    string
+	entry   string
+}
+
+func newSite(t testing.TB, a *txtar.Archive, o Options) *site {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{dir: filepath.Join(dir, "site"), archive: a}
+	if err := os.MkdirAll(s.dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range a.Files {
+		if target, ok := strings.CutPrefix(strings.TrimSpace(string(f.Data)), "symlink "); ok {
+			if err := os.MkdirAll(filepath.Dir(s.path(f.Name)), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(target, s.path(f.Name)); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := s.save(f.Name, f.Data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Dir = s.dir
+	o.OnResult = func(r Result) { s.results = append(s.results, r) }
+	if s.b, err = New(o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.b.Close() })
+	return s
+}
+
+func (s *site) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+func (s *site) save(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(s.path(name)), 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(s.path(name), data, 0o666)
+}
+
+func (s *site) last() Result {
+	if len(s.results) == 0 {
+		return Result{}
+	}
+	return s.results[len(s.results)-1]
+}
+
+func (s *site) rebuild(names ...string) {
+	var paths []string
+	for _, n := range names {
+		paths = append(paths, s.path(n))
+	}
+	s.b.Rebuild(context.Background(), paths)
+}
+
+func (s *site) step(line string) error {
+	verb, rest, _ := strings.Cut(line, " ")
+	first, more, _ := strings.Cut(rest, " ")
+	var out Output
+	var err error
+	switch verb {
+	case "get":
+		s.entry = rest
+		out, err = s.b.Script(context.Background(), rest)
+		s.body = string(out.Body)
+		return err
+	case "absent":
+		if _, err = s.b.Script(context.Background(), rest); !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("got %v", err)
+		}
+		return nil
+	case "style":
+		out, err = s.b.Style(context.Background(), rest)
+		s.body = string(out.Body)
+		return err
+	case "lazy":
+		out, err = s.b.Resource(context.Background(), "lazy/"+rest, url.Values{"from": {"/" + s.entry}})
+		s.body = string(out.Body)
+		return err
+	case "map":
+		out, err = s.b.Resource(context.Background(), "map/"+rest, nil)
+		s.body = string(out.Body)
+		return err
+	case "write":
+		data := []byte(strings.ReplaceAll(more, `\n`, "\n") + "\n")
+		if name, ok := strings.CutPrefix(more, "< "); ok {
+			i := slices.IndexFunc(s.archive.Files, func(f txtar.File) bool { return f.Name == name })
+			if i < 0 {
+				return fmt.Errorf("no file %s in the archive", name)
+			}
+			data = s.archive.Files[i].Data
+		}
+		if err := s.save(first, data); err != nil {
+			return err
+		}
+		s.rebuild(first)
+	case "remove":
+		if err := os.RemoveAll(s.path(rest)); err != nil {
+			return err
+		}
+		s.rebuild(rest)
+	case "rename":
+		if err := os.Rename(s.path(first), s.path(more)); err != nil {
+			return err
+		}
+		s.rebuild(first, more)
+	case "has":
+		return s.match(rest, s.body)
+	case "lacks":
+		if s.match(rest, s.body) == nil {
+			return errors.New("it is there")
+		}
+	case "updates":
+		var got []string
+		for _, u := range s.last().Updates {
+			got = append(got, string(u.Type)+" "+u.Path)
+		}
+		if have := strings.Join(got, ", "); have != rest {
+			return fmt.Errorf("got %q", have)
+		}
+	case "update":
+		var all strings.Builder
+		for _, u := range s.last().Updates {
+			all.WriteString(u.Code)
+		}
+		return s.match(rest, all.String())
+	case "reload":
+		return s.match(rest, s.last().Reload)
+	case "error":
+		var all strings.Builder
+		for _, d := range s.last().Errors {
+			fmt.Fprintf(&all, "%s:%d:%d: %s [%s]", d.File, d.Line, d.Column, d.Text, d.LineText)
+			for _, n := range d.Notes {
+				fmt.Fprintf(&all, " (%s)", n.Text)
+			}
+			all.WriteByte('\n')
+		}
+		return s.match(rest, all.String())
+	case "errors":
+		return count(rest, len(s.last().Errors))
+	case "warnings":
+		return count(rest, len(s.last().Warnings))
+	case "modules":
+		return count(rest, s.last().Modules)
+	case "builds":
+		return count(rest, len(s.results))
+	case "inputs":
+		return s.match(rest, strings.Join(s.b.Inputs(), "\n"))
+	default:
+		return errors.New("no such step")
+	}
+	return nil
+}
+
+func (s *site) match(pattern, text string) error {
+	re, err := regexp.Compile("(?m)" + pattern)
+	if err != nil {
+		return err
+	}
+	if !re.MatchString(text) {
+		return fmt.Errorf("no match in:\n%s", text)
+	}
+	return nil
+}
+
+func count(want string, got int) error {
+	if want != fmt.Sprint(got) {
+		return fmt.Errorf("got %d", got)
+	}
+	return nil
+}
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
