@@ -85,7 +85,8 @@ type injector struct {
 
 	state  state
 	code   int         // given to WriteHeader
-	header http.Header // as it was then; nil once it was sent
+	header http.Header // as it was then, and to be sent; nil once it was
+	given  http.Header // as it was then
 	page   string      // from Devserve-Page
 	buf    []byte      // of the body, not yet passed on
 	scan   scanner
@@ -164,9 +165,10 @@ func (in *injector) WriteHeader(code int) {
 	case code < 200 || code == http.StatusNoContent || code == http.StatusPartialContent || code >= 300 && code < 400:
 		in.giveUp("") // no page, or none that is shown
 	case !typed && in.wants != wantsData && header.Get("Content-Encoding") == "":
-		in.state, in.header = sniff, header.Clone()
+		in.state = sniff
+		in.hold()
 	case isHTML(types):
-		in.header = header.Clone()
+		in.hold()
 		in.begin()
 	default:
 		in.giveUp("")
@@ -210,17 +212,28 @@ func (in *injector) giveUp(reason string) {
 	in.state = pass
 }
 
-// send sends the header as it was when WriteHeader was called, with what was done
-// to it since by us; what the handler did to it later is for trailers.
+// hold keeps the header as it is now, when WriteHeader is called.
+func (in *injector) hold() {
+	in.given = maps.Clone(in.Header())
+	in.header = in.Header().Clone()
+}
+
+// send sends the header that was held, with what was done to it since by us. What the
+// handler did to it since is for trailers, and comes back afterwards; middlewares around
+// us that look at the header late see the one that was sent.
 func (in *injector) send() {
 	live := in.Header()
-	later := maps.Clone(live)
+	late := http.Header{}
+	for k, v := range live {
+		if !slices.Equal(v, in.given[k]) {
+			late[k] = v
+		}
+	}
 	clear(live)
 	maps.Copy(live, in.header)
 	in.ResponseWriter.WriteHeader(in.code)
-	clear(live)
-	maps.Copy(live, later)
-	in.header = nil
+	maps.Copy(live, late)
+	in.header, in.given = nil, nil
 }
 
 // amend makes the header that of a page with a script of length more bytes in it, or
