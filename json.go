@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/devserve/devserve/server"
+)
+
+// jsonLines is what a program reads: one object a line. The names are those of the event
+// stream where both tell the same.
+type jsonLines struct {
+	quiet bool
+	state state
+}
+
+type jsonReady struct {
+	Event string    `json:"event"` // "ready"
+	Time  time.Time `json:"time"`
+	URL   string    `json:"url"`
+	URLs  []string  `json:"urls"` // the same first
+	Dir   string    `json:"dir"`
+	MS    float64   `json:"ms"`
+}
+
+type jsonBuild struct {
+	Event    string           `json:"event"` // "built" or "error"
+	Time     time.Time        `json:"time"`
+	Build    int64            `json:"build"` // 0: no build, a page asked for a module that is not there
+	Files    []string         `json:"files"`
+	Entry    string           `json:"entry,omitempty"`
+	Did      string           `json:"did"`
+	Reason   string           `json:"reason,omitempty"`
+	Modules  int              `json:"modules"`
+	MS       float64          `json:"ms"`
+	Clients  int              `json:"clients"`
+	Fixed    bool             `json:"fixed,omitempty"` // the build before failed
+	Errors   []jsonDiagnostic `json:"errors,omitempty"`
+	Warnings []jsonDiagnostic `json:"warnings,omitempty"`
+}
+
+type jsonDiagnostic struct {
+	jsonNote
+	Notes []jsonNote `json:"notes,omitempty"`
+}
+
+// Line and column count from 1, column and length in UTF-16 code units.
+type jsonNote struct {
+	Text     string `json:"text"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Column   int    `json:"column,omitempty"`
+	Length   int    `json:"length,omitempty"`
+	LineText string `json:"lineText,omitempty"`
+}
+
+type jsonText struct {
+	Event string    `json:"event"` // "note" or "stopped"
+	Time  time.Time `json:"time"`
+	Text  string    `json:"text,omitempty"`
+}
+
+func (j *jsonLines) progress(compiled, found int) string { return "" }
+
+func (j *jsonLines) print(at time.Time, event any) string {
+	switch e := event.(type) {
+	case ready:
+		urls := append(e.local, e.network...)
+		return line(jsonReady{Event: "ready", Time: at, URL: urls[0], URLs: urls, Dir: e.dir, MS: ms(e.took)})
+	case server.Build:
+		fixed := j.state.fixed(e)
+		if j.quiet && len(e.Errors) == 0 && !fixed {
+			return ""
+		}
+		b := jsonBuild{
+			Event: "built", Time: at, Build: e.Number, Files: append([]string{}, e.Files...), Entry: e.Entry, Did: e.Did,
+			Reason: e.Reason, Modules: e.Modules, MS: ms(e.Took), Clients: e.Clients, Fixed: fixed,
+			Errors: jsonDiagnostics(e.Errors), Warnings: jsonDiagnostics(e.Warnings),
+		}
+		if len(e.Errors) > 0 {
+			b.Event = "error"
+		}
+		return line(b)
+	case note:
+		return line(jsonText{Event: "note", Time: at, Text: e.text})
+	case stopped:
+		return line(jsonText{Event: "stopped", Time: at})
+	}
+	return ""
+}
+
+func jsonDiagnostics(ds []server.Diagnostic) (out []jsonDiagnostic) {
+	for _, d := range ds {
+		j := jsonDiagnostic{jsonNote: jsonNote{
+			Text: d.Text, File: d.File, Line: d.Line, Column: d.Column, Length: d.Length, LineText: d.LineText,
+		}}
+		for _, n := range d.Notes {
+			j.Notes = append(j.Notes, jsonNote(n))
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// line encodes v. What a terminal would obey is escaped, since people look at logs too.
+func line(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the types above always marshal
+	}
+	var b strings.Builder
+	for _, r := range string(text) {
+		if commands(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String() + "\n"
+}

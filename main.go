@@ -1,0 +1,238 @@
+// Command devserve serves a web site while somebody writes it: a save is on the screen
+// a moment later.
+//
+//	files ──▶ watcher ──▶ builder ──▶ reload ──▶ client ──▶ page
+//	           Batch       Result      event      hot API
+//	                         │
+//	flags ──▶ server ◀───────┘
+//	            └─ Build ──▶ console ──▶ terminal
+//
+// Nothing is done here: package server wires the pipeline, this package reads the flags, opens
+// the port and prints one line for each build.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/devserve/devserve/reload"
+	"github.com/devserve/devserve/server"
+	"github.com/urfave/cli/v2"
+)
+
+// Both fit a terminal of 80 columns and 24 lines.
+var (
+	//go:embed help.txt
+	help string
+	//go:embed help_notify.txt
+	helpNotify string
+)
+
+const (
+	// grace is what answers under way get to end after a signal: long enough for
+	// a file, too short to be noticed. Browsers keep connections open that they
+	// never use, so it often passes in full.
+	grace = 200 * time.Millisecond
+
+	notifyTimeout = 5 * time.Second
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with everything passed in. It returns the exit code: 0 after a signal or when
+// there is nothing left to do, 1 for a failure, 2 for a call that cannot mean anything.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process as it would any other
+	// Whoever reads our output may go away (| head); then writing fails, and nothing else.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
+	app := newApp(stdout)
+	args, err := permute(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, append([]string{app.Name}, args...))
+	}
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "devserve: %s\n", plain(err))
+	if errors.As(err, new(usageError)) {
+		return 2
+	}
+	return 1
+}
+
+// plain is err for a person: without the package that found it, on one line.
+func plain(err error) string {
+	text := err.Error()
+	for _, pkg := range []string{"server: ", "watcher: ", "reload: ", "builder: "} {
+		text = strings.TrimPrefix(text, pkg)
+	}
+	return clean(strings.ReplaceAll(text, "\n", " "))
+}
+
+func newApp(stdout io.Writer) *cli.App {
+	text := func(s string) func(*cli.Context) error {
+		return func(*cli.Context) error {
+			_, err := io.WriteString(stdout, s)
+			return err
+		}
+	}
+	helpFlag := &cli.BoolFlag{Name: "help", Aliases: []string{"h"}}
+	return &cli.App{
+		Name: "devserve",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "host", EnvVars: env("HOST")},
+			&cli.StringFlag{Name: "port", EnvVars: env("PORT")},
+			&cli.BoolFlag{Name: "strict-port", EnvVars: env("STRICT_PORT")},
+			&cli.BoolFlag{Name: "open", EnvVars: env("OPEN")},
+			&cli.StringFlag{Name: "base", EnvVars: env("BASE")},
+			&cli.StringSliceFlag{Name: "ignore", EnvVars: env("IGNORE")},
+			&cli.StringSliceFlag{Name: "define", EnvVars: env("DEFINE")},
+			&cli.StringSliceFlag{Name: "allow-host", EnvVars: env("ALLOW_HOST")},
+			&cli.BoolFlag{Name: "quiet", EnvVars: env("QUIET")},
+			&cli.StringFlag{Name: "log-format", EnvVars: env("LOG_FORMAT")},
+			&cli.BoolFlag{Name: "version", Aliases: []string{"v"}},
+			helpFlag,
+		},
+		Commands: []*cli.Command{
+			{Name: "notify", Flags: []cli.Flag{helpFlag}, HideHelp: true, OnUsageError: onUsageError, Action: func(c *cli.Context) error {
+				if c.Bool("help") {
+					return text(helpNotify)(c)
+				}
+				return notify(c, stdout)
+			}},
+			{Name: "help", HideHelp: true, OnUsageError: onUsageError, Action: text(help)},
+		},
+		Action: func(c *cli.Context) error {
+			switch {
+			case c.Bool("help"):
+				return text(help)(c)
+			case c.Bool("version"):
+				return text(version())(c)
+			}
+			o, err := parseOptions(c)
+			if err != nil {
+				return err
+			}
+			return serve(c.Context, o, newConsole(stdout, o))
+		},
+		// In the environment a list has one value a line: globs and definitions contain commas.
+		SliceFlagSeparator: "\n",
+		OnUsageError:       onUsageError,
+		HideHelp:           true, // ours are shorter
+		HideVersion:        true,
+		Writer:             io.Discard,
+		ErrWriter:          io.Discard,
+		ExitErrHandler:     func(*cli.Context, error) {},
+	}
+}
+
+func env(name string) []string { return []string{"DEVSERVE_" + name} }
+
+func onUsageError(_ *cli.Context, err error, _ bool) error { return usageError{err} }
+
+// notify tells a devserve that runs elsewhere to reload its pages.
+func notify(c *cli.Context, stdout io.Writer) error {
+	if c.NArg() > 1 {
+		return usagef("too many arguments: notify takes one URL, http://localhost:%d/ if there is none", defaultPort)
+	}
+	url := c.Args().First()
+	if url == "" {
+		url = fmt.Sprintf("http://localhost:%d/", defaultPort)
+	}
+	ctx, cancel := context.WithTimeout(c.Context, notifyTimeout)
+	defer cancel()
+	if err := reload.Notify(ctx, url, "devserve notify"); err != nil {
+		return fmt.Errorf("%w: give the URL that devserve shows when it starts: devserve notify URL", err)
+	}
+	_, err := fmt.Fprintf(stdout, "The pages of %s reload.\n", clean(url))
+	return err
+}
+
+// serve runs until ctx is done, which is how it should end, or something fails.
+func serve(ctx context.Context, o options, out *console) error {
+	began := time.Now()
+	defer out.close(grace)
+
+	o.OnBuild = func(b server.Build) { out.tell(b) }
+	o.OnProgress = out.progress
+	o.Log = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
+	site, err := server.New(o.Options)
+	if err != nil {
+		if info, statErr := os.Stat(o.Dir); statErr == nil && info.IsDir() {
+			err = usageError{err} // what else New looks at are the flags
+		}
+		return err
+	}
+	listeners, err := listen(o.host, o.port, o.strictPort)
+	if err != nil {
+		return err
+	}
+	for _, l := range listeners {
+		defer l.Close()
+	}
+
+	ended := make(chan error, 1+len(listeners))
+	go func() { ended <- site.Run(ctx) }()
+	select {
+	case <-site.Ready(): // before anything is served, so that no page is older than the watch
+	case err := <-ended:
+		return err
+	}
+	web := &http.Server{
+		Handler:           site,
+		ReadHeaderTimeout: 10 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          log.New(out, "", 0),
+	}
+	for _, l := range listeners {
+		go func() { ended <- web.Serve(l) }()
+	}
+	addr := listeners[0].Addr().(*net.TCPAddr)
+	local, network := urls(o.host, addr, o.Base)
+	out.tell(ready{dir: o.Dir, local: local, network: network, port: addr.Port, wanted: o.port, took: time.Since(began)})
+	if o.open {
+		go openBrowser(append(local, network...)[0], out)
+	}
+
+	select {
+	case <-ctx.Done():
+	case err = <-ended:
+	}
+	shutdown(site, web)
+	out.tell(stopped{})
+	return err
+}
+
+// shutdown ends the event streams, gives answers under way a moment, and cuts the rest off.
+func shutdown(site *server.Server, web *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	web.RegisterOnShutdown(func() { site.Close() }) // or Shutdown would wait for the streams
+	if web.Shutdown(ctx) != nil {
+		web.Close()
+	}
+}
+
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/devserve/devserve/server"
+)
+
+// diagnosticsShown is how many errors of a build are printed in full; the overlay has them all.
+const diagnosticsShown = 20
+
+// text is what a person reads.
+type text struct {
+	style
+	quiet bool
+	width int // of the terminal; 0 if it is none
+	state state
+}
+
+// state remembers whether the last build failed.
+type state struct{ broken bool }
+
+// fixed notes e and reports whether it is the good build after one or more that failed.
+func (s *state) fixed(e server.Build) bool {
+	if e.Number == 0 {
+		return false
+	}
+	was := s.broken
+	s.broken = len(e.Errors) > 0
+	return was && !s.broken
+}
+
+func newText(w io.Writer, quiet bool) *text {
+	width, terminal := terminalWidth(w)
+	return &text{style: style(coloured(terminal)), quiet: quiet, width: width}
+}
+
+func (t *text) print(at time.Time, event any) string {
+	switch e := event.(type) {
+	case ready:
+		return t.ready(e)
+	case server.Build:
+		return t.build(at, e)
+	case note:
+		return t.time(at) + cleanLines(e.text, "  ") + "\n"
+	}
+	return ""
+}
+
+func (t *text) progress(compiled, found int) string {
+	if t.width == 0 || t.quiet {
+		return ""
+	}
+	return fmt.Sprintf("compiled %d of %d modules", compiled, found)
+}
+
+func (t *text) ready(e ready) string {
+	if t.quiet {
+		return strings.Join(append(e.local, e.network...), "\n") + "\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n  %s serves %s, ready in %s\n\n", t.bold("devserve"), clean(e.dir), took(e.took))
+	for _, u := range e.local {
+		fmt.Fprintf(&b, "  Local    %s\n", t.cyan(u))
+	}
+	for _, u := range e.network {
+		fmt.Fprintf(&b, "  Network  %s\n", t.cyan(u))
+	}
+	if len(e.network) > 0 {
+		fmt.Fprintf(&b, "           %s\n", t.yellow("Whoever reaches this machine can read the site and its sources there."))
+	}
+	if e.port != e.wanted && e.wanted != 0 {
+		fmt.Fprintf(&b, "\n  Port %d is in use, so this is %d.\n", e.wanted, e.port)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// build is one line, and what is wrong below it.
+func (t *text) build(at time.Time, e server.Build) string {
+	failed := len(e.Errors) > 0
+	fixed := t.state.fixed(e)
+	if t.quiet && !failed && !fixed {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(t.time(at))
+	if subject := clean(subject(e)); subject != "" {
+		b.WriteString(subject + ": ")
+	}
+	switch {
+	case failed:
+		b.WriteString(t.red(count(len(e.Errors), "error")))
+	case fixed:
+		b.WriteString(t.green("fixed") + ", ")
+	}
+	if !failed {
+		b.WriteString(done(e))
+	}
+	fmt.Fprintf(&b, " %s\n", t.dim(fmt.Sprintf("(%s, %s)", took(e.Took), count(e.Clients, "client"))))
+	b.WriteString(t.diagnostics(t.red("error"), e.Errors))
+	if !t.quiet {
+		b.WriteString(t.diagnostics(t.yellow("warning"), e.Warnings))
+	}
+	return b.String()
+}
+
+func (t *text) time(at time.Time) string { return t.dim(at.Format(time.TimeOnly)) + "  " }
+
+// subject is what a build was about.
+func subject(e server.Build) string {
+	const shown = 3
+	switch {
+	case e.Entry != "":
+		return e.Entry
+	case len(e.Files) > shown:
+		return fmt.Sprintf("%s and %d more files", strings.Join(e.Files[:shown], ", "), len(e.Files)-shown)
+	}
+	return strings.Join(e.Files, ", ")
+}
+
+// done says what a good build brought to the pages.
+func done(e server.Build) string {
+	switch e.Did {
+	case "first build":
+		return "first build, " + count(e.Modules, "module")
+	case "style sheet":
+		return "style sheet swapped"
+	case "asset":
+		return "asset refreshed"
+	case "page reload":
+		if e.Reason != "" {
+			return "page reload: " + clean(e.Reason)
+		}
+	}
+	return clean(e.Did)
+}
+
+func (t *text) diagnostics(label string, ds []server.Diagnostic) string {
+	var b strings.Builder
+	for i, d := range ds {
+		if i == diagnosticsShown {
+			fmt.Fprintf(&b, "\n  and %d more\n", len(ds)-i)
+			break
+		}
+		b.WriteString("\n  " + label + " ")
+		t.diagnostic(&b, "  ", server.Note{
+			Text: d.Text, File: d.File, Line: d.Line, Column: d.Column, Length: d.Length, LineText: d.LineText,
+		})
+		for _, n := range d.Notes {
+			b.WriteString("\n    ")
+			t.diagnostic(&b, "    ", n)
+		}
+	}
+	if len(ds) > 0 {
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// diagnostic writes one as the overlay's copy has it: place, message, code frame.
+func (t *text) diagnostic(b *strings.Builder, indent string, d server.Note) {
+	if at := place(d); at != "" {
+		b.WriteString(t.bold(at) + ": ")
+	}
+	b.WriteString(cleanLines(d.Text, indent) + "\n")
+	room := maxFrame
+	if t.width > 0 {
+		room = max(t.width-len(indent)-len("  12345 | "), 20)
+	}
+	if f, ok := codeFrame(d, room); ok {
+		gutter := fmt.Sprintf("%s  %d", indent, d.Line)
+		fmt.Fprintf(b, "%s %s%s%s\n", t.dim(gutter+" |"), f.before, t.bold(f.marked), f.after)
+		if f.caret != "" {
+			fmt.Fprintf(b, "%s %s%s\n", t.dim(strings.Repeat(" ", len(gutter))+" |"), f.blank, t.red(f.caret))
+		}
+	}
+}
+
+// cleanLines is clean for text of several lines; those after the first are indented.
+func cleanLines(text, indent string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = clean(lines[i])
+	}
+	return strings.Join(lines, "\n"+indent)
+}
+
+// place is "src/app.ts:12:5", without what is unknown.
+func place(d server.Note) string {
+	at := clean(d.File)
+	if at != "" && d.Line > 0 {
+		at += fmt.Sprintf(":%d", d.Line)
+		if d.Column > 0 {
+			at += fmt.Sprintf(":%d", d.Column)
+		}
+	}
+	return at
+}
+
+// took is d in the precision that people care for.
+func took(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	switch {
+	case ms < 9.95:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 999.5:
+		return fmt.Sprintf("%.0f ms", ms)
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// A style paints text for a terminal that shows colours, or leaves it as it is.
+type style bool
+
+func (s style) bold(text string) string   { return s.paint("1", text) }
+func (s style) dim(text string) string    { return s.paint("2", text) }
+func (s style) red(text string) string    { return s.paint("31", text) }
+func (s style) green(text string) string  { return s.paint("32", text) }
+func (s style) yellow(text string) string { return s.paint("33", text) }
+func (s style) cyan(text string) string   { return s.paint("36", text) }
+
+func (s style) paint(code, text string) string {
+	if !s || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[m"
+}
