@@ -140,6 +140,7 @@ type Builder struct {
 	byFile   map[string][]*module
 	byLookup map[string][]*module
 	suspects map[*module]bool // modules of the running build whose imports may lack a name
+	flawed   map[*module]bool // modules with errors or warnings
 	marks    int
 
 	learnMu sync.Mutex // guards what esbuild's callbacks add during a build
@@ -169,7 +170,7 @@ func New(o Options) (*Builder, error) {
 		o: o, log: o.Log,
 		resolver: newResolver(dir, o.Base, len(o.Plugins) > 0),
 		modules:  map[string]*module{}, wanted: map[*module]bool{}, linked: map[*module]bool{},
-		bundles: map[string]*bundle{}, pending: map[*module]bool{}, suspects: map[*module]bool{},
+		bundles: map[string]*bundle{}, pending: map[*module]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{},
 		byFile: map[string][]*module{}, byLookup: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
 		jsx: detectJSX(dir),
@@ -389,6 +390,11 @@ func (b *Builder) finish(r Result, fresh *module) Result {
 	}
 	for m := range b.suspects {
 		m.missing = b.missing(m)
+		if len(m.errors) > 0 || len(m.missing) > 0 || m.next != nil && len(m.next.warnings) > 0 {
+			b.flawed[m] = true
+		} else {
+			delete(b.flawed, m)
+		}
 	}
 	clear(b.suspects)
 	b.errors = b.collectErrors()
@@ -407,7 +413,7 @@ func (b *Builder) finish(r Result, fresh *module) Result {
 // tsconfig.json or package.json is broken, what else is wrong may follow from that and is left out.
 func (b *Builder) collectErrors() []Diagnostic {
 	broken := b.deps.next != nil && len(b.deps.next.errors) > 0
-	for _, m := range b.modules {
+	for m := range b.flawed {
 		broken = broken || len(m.errors) > 0 || len(m.missing) > 0
 	}
 	if !broken {
@@ -442,8 +448,8 @@ func (b *Builder) collectErrors() []Diagnostic {
 
 func (b *Builder) warnings() []Diagnostic {
 	var out []Diagnostic
-	for _, id := range sortedKeys(b.modules) {
-		if m := b.modules[id]; m.next != nil {
+	if len(b.flawed) > 0 {
+		for _, m := range b.inOrder(b.flawed) {
 			out = append(out, m.next.warnings...)
 		}
 	}

@@ -150,6 +150,7 @@ func (b *Builder) prune() {
 	for id, m := range b.modules {
 		if !reached[m] {
 			delete(b.modules, id)
+			delete(b.flawed, m)
 		}
 	}
 	b.index()

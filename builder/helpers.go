@@ -2,7 +2,7 @@ package builder
 
 import (
 	"bytes"
-	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -91,43 +91,74 @@ func statements(header []byte) [][]byte {
 	return out
 }
 
-var (
-	exportsStart = regexp.MustCompile(`(?m)^__export\(\w+, \{\n`)
-	exportLine   = regexp.MustCompile(`^  (?:([\p{L}\p{Nl}$_][\p{L}\p{Nl}\p{Mn}\p{Mc}\p{Nd}\p{Pc}$_\x{200C}\x{200D}]*)|("(?:[^"\\]|\\.)*")): \(\) => `)
-	reExportLine = regexp.MustCompile(`(?m)^__reExport\(\w+, (?:__toESM\()?require\(("(?:[^"\\]|\\.)*")\)`)
-	importLine   = regexp.MustCompile(`(?m)^var ([\w$]+) = (?:__toESM\()?require\(("(?:[^"\\]|\\.)*")\)`)
-)
-
 // scanExports reads the names that a module exports off esbuild's output.
+//
+//	__export(main_exports, {
+//	  default: () => App,
+//	  "a-b": () => ab
+//	});
+//	__reExport(main_exports, require("/src/b.ts"), module.exports);
 func scanExports(code []byte) (names, reExports []string) {
-	if loc := exportsStart.FindIndex(code); loc != nil {
-		for rest := code[loc[1]:]; ; {
-			line, after, _ := bytes.Cut(rest, []byte("\n"))
-			m := exportLine.FindSubmatch(line)
-			if m == nil {
-				break
+	inside := false
+	for line := range bytes.Lines(code) {
+		switch {
+		case inside:
+			key, _, ok := bytes.Cut(line, []byte(": () => "))
+			if inside = ok && bytes.HasPrefix(key, []byte("  ")); !inside {
+				continue
 			}
-			name := string(m[1])
-			if m[2] != nil {
-				name = unquote(m[2])
+			if key = key[2:]; key[0] == '"' {
+				names = append(names, unquote(key))
+			} else {
+				names = append(names, string(key))
 			}
-			names = append(names, name)
-			rest = after
+		case bytes.HasPrefix(line, []byte("__export(")):
+			inside = true
+		case bytes.HasPrefix(line, []byte("__reExport(")):
+			if id, ok := required(line); ok {
+				reExports = append(reExports, id)
+			}
 		}
 	}
-	for _, m := range reExportLine.FindAllSubmatch(code, -1) {
-		reExports = append(reExports, unquote(m[1]))
-	}
 	return names, reExports
+}
+
+// required finds the ID in a line with require("ID").
+func required(line []byte) (id string, ok bool) {
+	_, rest, ok := bytes.Cut(line, []byte(`require("`))
+	if !ok {
+		return "", false
+	}
+	for i := 0; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			return unquote(slices.Concat([]byte{'"'}, rest[:i+1])), true
+		}
+	}
+	return "", false
 }
 
 // scanUses reads off esbuild's output which names a module takes from the modules that it
 // imports: each import statement became a variable, and each use of a name a property of it. A
 // string that happens to look like one is counted too: who acts on a use confirms it first.
+//
+//	var import_b = __toESM(require("/src/b.ts"));
+//	console.log(import_b.greet);
 func scanUses(code []byte) []use {
 	vars := map[string]string{}
-	for _, m := range importLine.FindAllSubmatch(code, -1) {
-		vars[string(m[1])] = unquote(m[2])
+	for line := range bytes.Lines(code) {
+		if !bytes.HasPrefix(line, []byte("var ")) {
+			continue
+		}
+		name, value, ok := bytes.Cut(line[4:], []byte(" = "))
+		if !ok || !bytes.HasPrefix(value, []byte("require(")) && !bytes.HasPrefix(value, []byte("__toESM(require(")) {
+			continue
+		}
+		if id, ok := required(value); ok {
+			vars[string(name)] = id
+		}
 	}
 	if len(vars) == 0 {
 		return nil

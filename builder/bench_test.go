@@ -1,0 +1,122 @@
+package builder
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/evanw/esbuild/pkg/api"
+	"golang.org/x/tools/txtar"
+)
+
+// generate writes a site of n TSX modules, each of about 40 lines, in a tree: every module
+// imports the next ten of its level and one that all share.
+func generate(tb testing.TB, n int) *txtar.Archive {
+	a := &txtar.Archive{}
+	add := func(name, data string) { a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(data)}) }
+	add("package.json", `{"dependencies": {"react": "19"}}`)
+	add("node_modules/react/package.json", `{"name": "react"}`)
+	add("node_modules/react/index.js", `exports.useState = (v) => [v, () => {}]`)
+	add("node_modules/react/jsx-dev-runtime.js", `exports.jsxDEV = (...a) => a`)
+	add("src/shared.ts", "export const shared = (s: string): string => s.trim()\n")
+	add("src/main.tsx", "import { C0 } from \"./m0/c0\"\nexport default <C0 title=\"all\" />\n")
+	for i := range n {
+		var src strings.Builder
+		src.WriteString("import { useState } from \"react\"\nimport { shared } from \"../shared\"\n")
+		var children []int
+		for c := 10*i + 1; c <= 10*i+10 && c < n; c++ {
+			fmt.Fprintf(&src, "import { C%d } from \"../m%d/c%d\"\n", c, c/100, c)
+			children = append(children, c)
+		}
+		fmt.Fprintf(&src, "\ninterface Props { title: string; size?: number }\n\nexport function C%d({ title, size = 1 }: Props) {\n", i)
+		src.WriteString("  const [open, setOpen] = useState<boolean>(false)\n  const [count, setCount] = useState<number>(size)\n")
+		for j := range 8 {
+			fmt.Fprintf(&src, "  const label%d = shared(`${title} %d of ${count}`) as string\n", j, j)
+		}
+		src.WriteString("  return (\n    <section className={open ? \"open\" : \"closed\"}>\n      <h2 onClick={() => setOpen(!open)}>{label0}</h2>\n")
+		for j := range 8 {
+			fmt.Fprintf(&src, "      <p key=\"%d\" onClick={() => setCount(count + %d)}>{label%d}</p>\n", j, j, j)
+		}
+		for _, c := range children {
+			fmt.Fprintf(&src, "      <C%d title={title} size={count} />\n", c)
+		}
+		src.WriteString("    </section>\n  )\n}\n")
+		add(fmt.Sprintf("src/m%d/c%d.tsx", i/100, i), src.String())
+	}
+	return a
+}
+
+// sizes are those of the benchmarks: what a change costs must not grow with them.
+var sizes = []int{1000, 5000, 10000}
+
+// BenchmarkCold is the first build of a site; BenchmarkPlain what esbuild's own bundle of the same files costs.
+func BenchmarkCold(b *testing.B) {
+	for _, n := range sizes {
+		a := generate(b, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := newSite(b, a, Options{})
+			for b.Loop() {
+				fresh, err := New(Options{Dir: s.dir})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := fresh.Script(context.Background(), "src/main.tsx"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkPlain(b *testing.B) {
+	for _, n := range sizes {
+		a := generate(b, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := newSite(b, a, Options{})
+			for b.Loop() {
+				r := api.Build(api.BuildOptions{
+					AbsWorkingDir: s.dir, EntryPoints: []string{"src/main.tsx"}, Bundle: true, Outdir: filepath.Join(s.dir, "out"),
+					JSX: api.JSXAutomatic, JSXDev: true, Sourcemap: api.SourceMapLinked, Format: api.FormatESModule,
+				})
+				if len(r.Errors) > 0 {
+					b.Fatal(r.Errors)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkHot is an edit of one module, from the changed path to the update for the pages.
+func BenchmarkHot(b *testing.B) {
+	for _, n := range sizes {
+		a := generate(b, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := newSite(b, a, Options{})
+			if _, err := s.b.Script(context.Background(), "src/main.tsx"); err != nil {
+				b.Fatal(err)
+			}
+			path := s.path("src/m0/c7.tsx")
+			src, err := os.ReadFile(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			i := 0
+			for b.Loop() {
+				b.StopTimer()
+				i++
+				edited := strings.Replace(string(src), " of ", fmt.Sprintf(" of%d ", i), 1)
+				if err := os.WriteFile(path, []byte(edited), 0o666); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				s.b.Rebuild(context.Background(), []string{path})
+				if len(s.last().Updates) != 1 {
+					b.Fatalf("got %+v", s.last())
+				}
+			}
+		})
+	}
+}
