@@ -1,10 +1,29 @@
 // Package watcher turns file system events into batches of changed paths.
+//
+//	events ──▶ tree ──▶ settle ──▶ content ──▶ Batch
+//	 hints    which     when it    whether it
+//	          path      is quiet   is another
+//
+// An event is only a hint that something happened at a path. What is reported
+// comes from comparing the path with what is known of it, so that an event too
+// many, in the wrong order, or lost in an overflow cannot make a Batch wrong:
+//
+//   - A path is reported when its content differs from what the last Batch left,
+//     however it was written: in place, by rename, or by delete and create.
+//   - A write of equal content is no change, nor is a file that came and went.
+//   - What was created in a new directory before its watch stood is reported.
+//   - After an overflow or a lost watch everything is compared again.
+//   - Only regular files have content; fifos, sockets and devices are never opened.
 package watcher
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -21,7 +40,15 @@ type Options struct {
 	// Ignore are doublestar globs, matched against the slash-separated path
 	// relative to the root, that are left out beside the built-in ones
 	// (node_modules, dot directories, output folders, editors' temporary files).
+	// One without a slash matches a name at any depth, one that ends in a slash
+	// only directories, and one that starts with ! takes back what an earlier or
+	// a built-in one ignored. What is below an ignored directory is ignored.
 	Ignore []string
+
+	// OnError is told, from Run's goroutine, what leaves a part of the tree without
+	// events, such as a limit of the system, once for each cause and with the cure.
+	// That part is compared from time to time instead. Nil logs it.
+	OnError func(error)
 
 	Log *slog.Logger // debug records; nil discards them
 }
@@ -34,6 +61,18 @@ const (
 	Write                // the content is another
 	Remove               // the path is gone
 )
+
+func (o Op) String() string {
+	switch o {
+	case Create:
+		return "create"
+	case Write:
+		return "write"
+	case Remove:
+		return "remove"
+	}
+	return fmt.Sprintf("Op(%d)", uint8(o))
+}
 
 // A Change is one path that differs from what the last Batch left.
 type Change struct {
@@ -48,19 +87,164 @@ type Batch struct {
 }
 
 // Watcher watches root directories recursively, and single files outside them.
-type Watcher struct{}
+type Watcher struct {
+	opts   Options
+	roots  []string
+	ignore *ignore
+	open   func() (source, error)
+	ready  chan struct{}
+	wake   chan struct{} // holds one token while extra is news to Run
+
+	mu    sync.Mutex // guards what follows
+	extra []string
+	ran   bool
+}
 
 // New checks options and roots; it starts nothing.
-func New(roots []string, o Options) (*Watcher, error) { return nil, errors.ErrUnsupported }
+func New(roots []string, o Options) (*Watcher, error) {
+	if o.Settle < 0 || o.MaxWait < 0 {
+		return nil, fmt.Errorf("watcher: negative Settle %v or MaxWait %v", o.Settle, o.MaxWait)
+	}
+	if o.Settle == 0 {
+		o.Settle = 3 * time.Millisecond // longer than a rename pair takes, a tenth of what a person can see
+	}
+	if o.MaxWait == 0 {
+		o.MaxWait = max(100*time.Millisecond, o.Settle)
+	}
+	if o.MaxWait < o.Settle {
+		return nil, fmt.Errorf("watcher: MaxWait %v is less than Settle %v", o.MaxWait, o.Settle)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Log = o.Log.With("pkg", "watcher")
+	if o.OnError == nil {
+		o.OnError = func(err error) { o.Log.Debug("part of the tree has no events", "err", err) }
+	}
 
-// Run watches until ctx is done, then returns nil. It calls onBatch for one
-// batch at a time; events go on being gathered while onBatch runs.
-func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error { return errors.ErrUnsupported }
+	w := &Watcher{
+		opts:  o,
+		open:  openNotify,
+		ready: make(chan struct{}),
+		wake:  make(chan struct{}, 1),
+	}
+	for _, root := range roots {
+		abs, err := filepath.Abs(root)
+		if err != nil {
+			return nil, fmt.Errorf("watcher: root %q: %w", root, err)
+		}
+		info, err := os.Stat(abs)
+		if err != nil {
+			return nil, fmt.Errorf("watcher: root %q: %w", root, errors.Unwrap(err))
+		}
+		if !info.IsDir() {
+			return nil, fmt.Errorf("watcher: root %q is not a directory", root)
+		}
+		w.roots = append(w.roots, abs)
+	}
+	var err error
+	w.ignore, err = newIgnore(w.roots, o.Ignore)
+	return w, err
+}
 
 // Ready is closed once every root is watched: a change after that is reported.
-func (w *Watcher) Ready() <-chan struct{} { return nil }
+func (w *Watcher) Ready() <-chan struct{} { return w.ready }
 
 // Watch sets the paths beyond the roots (or below them, but ignored) to be
 // watched too: what the module graph has read, or looked for and not found.
-// Safe for concurrent use.
-func (w *Watcher) Watch(paths []string) {}
+// Relative paths are taken from the working directory. Only these paths are
+// reported, by these names; a directory counts as there or not there, and a path
+// that leads through other links than before counts as written.
+//
+// Watch returns at once. What was changed between the last Batch and Watch is
+// reported too, as the build that asks for the path may have read it earlier.
+// Safe for concurrent use, also from within onBatch and before Run.
+func (w *Watcher) Watch(paths []string) {
+	abs := make([]string, 0, len(paths))
+	for _, p := range paths {
+		if p, err := filepath.Abs(p); err == nil {
+			abs = append(abs, p)
+		}
+	}
+	w.mu.Lock()
+	w.extra = abs
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run watches until ctx is done, then returns nil. It calls onBatch for one
+// batch at a time; events go on being gathered while onBatch runs. An error means
+// that nothing can be watched at all; when a limit of the system is the cause it
+// says which, and how to raise it. Run may be called once.
+func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
+	w.mu.Lock()
+	ran := w.ran
+	w.ran = true
+	w.mu.Unlock()
+	if ran {
+		return errors.New("watcher: Run was called before")
+	}
+
+	start := time.Now()
+	src, err := w.open()
+	if err != nil {
+		return fmt.Errorf("watcher: start: %w", cure(err))
+	}
+	t := newTree(ctx, w, src)
+	defer t.close()
+	if err := t.start(); err != nil {
+		return err
+	}
+	t.setExtra(w.takeExtra(), time.Time{})
+	if ctx.Err() != nil {
+		return nil
+	}
+	close(w.ready)
+	w.opts.Log.Debug("ready", "directories", len(t.dirs), "watches", len(t.watches), "took_ms", time.Since(start).Milliseconds())
+
+	handed := start // when the last Batch was handed on
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	always := make(chan struct{})
+	close(always)
+	for {
+		var idle chan struct{}
+		if t.ahead.left() && len(t.dirty) == 0 { // nothing is read ahead while a change settles
+			idle = always
+		}
+		timer.Stop()
+		if at, ok := t.due(); ok {
+			timer.Reset(time.Until(at))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.wake:
+			t.setExtra(w.takeExtra(), handed)
+		case <-t.feed.ready:
+			events, lost := t.feed.take()
+			for _, e := range events {
+				t.handle(e)
+			}
+			if lost != nil {
+				t.lost = lost
+			}
+		case <-timer.C:
+			if b, ok := t.flush(time.Now()); ok {
+				handed = time.Now()
+				onBatch(b)
+			}
+		case <-idle:
+			t.fill()
+		}
+	}
+}
+
+func (w *Watcher) takeExtra() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.extra
+}

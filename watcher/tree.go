@@ -1,0 +1,583 @@
+package watcher
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// A tree is what Run knows of the file system; only Run's goroutine touches it.
+//
+// A path is named as its user knows it, but a watch stands on the real directory,
+// links resolved: one that is reached by several links has one watch and is
+// reported under each name. Watching the links themselves would lose all names but
+// the first, as inotify has one watch for an inode.
+//
+// The order is always: place the watch, then look. What happens before the look is
+// seen by it, and what happens after it comes as an event.
+//
+// It costs a watch and about 200 bytes for each directory, 100 bytes for each file,
+// and one walk at the start. The worst case is an overflow of the event queue:
+// another walk, with the content read of those files only whose metadata changed.
+type tree struct {
+	*Watcher
+	ctx  context.Context
+	feed *feed
+	at   time.Time // of the event that is handled
+
+	dirs    map[string]*dir   // by path
+	watches map[string]*watch // by real path
+	trails  map[string][]step // by path
+	extras  map[string]*extra // by path, those given to Watch
+	real    []string          // real paths of the roots
+
+	dirty  map[string]change
+	settle settle
+
+	starting bool // what is found now is what was there before
+	keep     bool // watches that nothing depends on now may be needed again
+	ahead    ahead
+
+	lost     error     // why events are missing; nil if none are
+	blind    error     // why some directory has no events; nil if all have
+	rescanAt time.Time // when to compare everything, if lost or blind
+	warned   map[string]bool
+}
+
+// A dir is a directory of a root's tree.
+type dir struct {
+	path, real, root string
+	parent           *dir // nil at a root
+	files            map[string]file
+	subs             map[string]*dir
+	links            map[string]bool // entries that are symbolic links
+	closed           bool            // could not be read
+}
+
+// A change is a path with events since the last Batch.
+type change struct {
+	old  file
+	real string // of an extra: where it led to
+	seen time.Time
+}
+
+const (
+	// maxNames is under how many names one real directory is reported. It bounds
+	// what links to links to links can make of a small tree.
+	maxNames = 8
+
+	// patience is how long a file that is gone or became empty is expected to be
+	// written: editors delete or truncate first. It is less than a person sees, and
+	// more than the pause between two system calls on a loaded machine.
+	patience = 50 * time.Millisecond
+
+	// pollEvery is how often a tree with blind spots is compared. However often it
+	// would be necessary, comparing takes no more than a twentieth of the time.
+	pollEvery = time.Second
+	pollShare = 20
+)
+
+func newTree(ctx context.Context, w *Watcher, src source) *tree {
+	t := &tree{
+		Watcher: w,
+		ctx:     ctx,
+		feed:    newFeed(src),
+		dirs:    map[string]*dir{},
+		watches: map[string]*watch{},
+		trails:  map[string][]step{},
+		extras:  map[string]*extra{},
+		dirty:   map[string]change{},
+		settle:  settle{quiet: w.opts.Settle, max: w.opts.MaxWait},
+		ahead:   ahead{budget: maxFill},
+		warned:  map[string]bool{},
+	}
+	for _, root := range w.roots {
+		if real, err := filepath.EvalSymlinks(root); err == nil {
+			t.real = append(t.real, real)
+		}
+	}
+	return t
+}
+
+func (t *tree) close() { t.feed.close() }
+
+// start enters the roots. It fails when no watch at all could be placed.
+func (t *tree) start() error {
+	t.starting = true
+	t.at = time.Now()
+	for _, root := range t.roots {
+		t.enter(root, nil)
+	}
+	t.starting = false
+	if t.blind != nil {
+		for _, wt := range t.watches {
+			if wt.stands {
+				return nil
+			}
+		}
+	}
+	return t.blind
+}
+
+// handle takes in one event.
+func (t *tree) handle(e event) {
+	if e.path == "" {
+		return
+	}
+	t.at = e.at
+	if wt := t.watches[e.path]; wt != nil && e.op.Has(fsnotify.Remove|fsnotify.Rename) {
+		t.lose(e.path, wt)
+	}
+	wt := t.watches[filepath.Dir(e.path)]
+	if wt == nil {
+		return
+	}
+	name := filepath.Base(e.path)
+	for _, d := range slices.Clone(wt.dirs) {
+		t.touch(d, name, e.op)
+	}
+	for _, path := range slices.Collect(maps.Keys(wt.names[name])) {
+		t.revisit(path, e.op)
+	}
+}
+
+// lose deals with the end of a watch: its directory was deleted or moved.
+func (t *tree) lose(real string, wt *watch) {
+	delete(t.watches, real)
+	t.feed.src.remove(real) // after a move it still stands, elsewhere
+	for _, d := range wt.dirs {
+		switch {
+		case t.dirs[d.path] != d:
+		case d.parent == nil:
+			t.reenter(d.path)
+		default:
+			t.rewalk(d.parent, filepath.Base(d.path))
+		}
+	}
+	for _, paths := range wt.names {
+		for path := range paths {
+			t.dropTrail(path) // it has no watch any more
+			t.revisit(path, fsnotify.Rename)
+		}
+	}
+}
+
+// moved are the events after which an entry may be of another kind.
+const moved = fsnotify.Create | fsnotify.Remove | fsnotify.Rename
+
+// touch takes in an event of the entry name of d.
+func (t *tree) touch(d *dir, name string, op fsnotify.Op) {
+	path := filepath.Join(d.path, name)
+	sub := d.subs[name]
+	switch {
+	case t.dirs[d.path] != d: // it went with an earlier event
+	case op.Has(moved), sub != nil && sub.closed && op.Has(fsnotify.Chmod):
+		t.rewalk(d, name)
+	case sub != nil, t.ignore.match(d.root, path, false):
+	default:
+		t.mark(path, d.files[name])
+	}
+}
+
+// revisit takes in an event of a step of path's trail.
+func (t *tree) revisit(path string, op fsnotify.Op) {
+	if x := t.extras[path]; x != nil {
+		t.mark(path, x.file)
+	}
+	if slices.Contains(t.roots, path) {
+		if op.Has(moved) {
+			t.reenter(path)
+		}
+	} else if d := t.dirs[filepath.Dir(path)]; d != nil && d.links[filepath.Base(path)] {
+		t.touch(d, filepath.Base(path), op)
+	}
+}
+
+// mark notes that path is to be compared with old when it is quiet.
+func (t *tree) mark(path string, old file) {
+	c, ok := t.dirty[path]
+	if !ok {
+		c.old = old
+		if x := t.extras[path]; x != nil {
+			c.old, c.real = x.file, x.real
+		}
+	}
+	c.seen = t.at
+	t.dirty[path] = c
+	t.settle.event(t.at)
+}
+
+// reenter looks at a root again that was moved, deleted or created.
+func (t *tree) reenter(root string) {
+	old := map[string]file{}
+	if d := t.dirs[root]; d != nil {
+		t.detach(d, old)
+	}
+	t.enter(root, old)
+	t.markAll(old)
+}
+
+// enter walks a root, if it is there. As in all functions with this parameter,
+// old has the files that were known before, and those found again leave it.
+func (t *tree) enter(root string, old map[string]file) {
+	real, ok := t.setTrail(root)
+	if ok && stat(real).kind == directory {
+		t.walk(nil, root, real, root, old)
+	}
+}
+
+// rewalk looks at the entry name of d again, whatever it was and is now.
+func (t *tree) rewalk(d *dir, name string) {
+	path := filepath.Join(d.path, name)
+	old := map[string]file{}
+	was, known := d.files[name]
+	if known {
+		old[path] = was
+		delete(d.files, name)
+	}
+	if sub := d.subs[name]; sub != nil {
+		t.detach(sub, old)
+	}
+	t.unlink(d, name)
+	if info, err := os.Lstat(path); err == nil {
+		t.visit(d, fs.FileInfoToDirEntry(info), old)
+	}
+	if _, ok := d.files[name]; ok {
+		t.mark(path, was) // equal metadata proves nothing where there was an event
+	}
+	t.markAll(old)
+}
+
+// markAll marks what has not been found again.
+func (t *tree) markAll(old map[string]file) {
+	for path, f := range old {
+		t.mark(path, f)
+	}
+}
+
+// walk adds the directory at path and all below it.
+func (t *tree) walk(parent *dir, path, real, root string, old map[string]file) {
+	if t.ctx.Err() != nil || t.dirs[path] != nil {
+		return
+	}
+	wt := t.watch(real)
+	if len(wt.dirs) == maxNames {
+		t.opts.Log.Debug("too many links to one directory", "path", path, "directory", real)
+		return
+	}
+	d := &dir{path: path, real: real, root: root, parent: parent, files: map[string]file{}}
+	t.dirs[path] = d
+	wt.dirs = append(wt.dirs, d)
+	if parent != nil {
+		if parent.subs == nil {
+			parent.subs = map[string]*dir{}
+		}
+		parent.subs[filepath.Base(path)] = d
+	}
+	entries, err := readDir(real)
+	if err != nil {
+		d.closed = true
+		t.opts.Log.Debug("skip directory", "path", path, "err", err)
+	}
+	for _, e := range entries {
+		t.visit(d, e, old)
+	}
+	t.ahead.dirs = append(t.ahead.dirs, d)
+}
+
+// readDir is os.ReadDir without sorting.
+func readDir(path string) ([]fs.DirEntry, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.ReadDir(-1)
+}
+
+// visit adds the entry e of d, and what is below it.
+func (t *tree) visit(d *dir, e fs.DirEntry, old map[string]file) {
+	name := e.Name()
+	path := d.path + string(filepath.Separator) + name
+	if d.parent == nil { // the root may be /
+		path = filepath.Join(d.path, name)
+	}
+	switch typ := e.Type(); {
+	case typ.IsDir():
+		if !t.ignore.match(d.root, path, true) {
+			t.walk(d, path, filepath.Join(d.real, name), d.root, old)
+		}
+	case typ.IsRegular():
+		if !t.ignore.match(d.root, path, false) {
+			if info, err := e.Info(); err == nil {
+				t.found(d, name, path, fileOf(info), old)
+			}
+		}
+	case typ&fs.ModeSymlink != 0:
+		t.visitLink(d, name, path, old)
+	}
+}
+
+// visitLink adds an entry that is a symbolic link: what it leads to is watched as
+// if it were there, and where it leads is watched too.
+func (t *tree) visitLink(d *dir, name, path string, old map[string]file) {
+	f := stat(path)
+	if t.ignore.match(d.root, path, f.kind == directory) {
+		return
+	}
+	if d.links == nil {
+		d.links = map[string]bool{}
+	}
+	d.links[name] = true
+	real, ok := t.setTrail(path)
+	switch f = stat(path); {
+	case !ok:
+	case f.kind == directory:
+		for a := d; a != nil; a = a.parent {
+			if within(real, a.real) {
+				return // it leads to where it came from
+			}
+		}
+		t.walk(d, path, real, d.root, old)
+	case isFile(f):
+		t.found(d, name, path, f, old)
+	}
+}
+
+// found adds the file f to d.
+func (t *tree) found(d *dir, name, path string, f file, old map[string]file) {
+	if t.starting {
+		if f.fresh { // what is read later could already be another content
+			f = read(path)
+		}
+		d.files[name] = f
+		return
+	}
+	was, ok := old[path]
+	delete(old, path)
+	d.files[name] = was
+	if !ok || differs(was, f) {
+		t.mark(path, was)
+	}
+}
+
+// detach removes d and all below it, and moves its files to old.
+func (t *tree) detach(d *dir, old map[string]file) {
+	for name, f := range d.files {
+		old[filepath.Join(d.path, name)] = f
+	}
+	for _, sub := range d.subs {
+		t.detach(sub, old)
+	}
+	for name := range d.links {
+		t.unlink(d, name)
+	}
+	delete(t.dirs, d.path)
+	if d.parent != nil {
+		delete(d.parent.subs, filepath.Base(d.path))
+	}
+	if wt := t.watches[d.real]; wt != nil {
+		wt.dirs = slices.DeleteFunc(wt.dirs, func(o *dir) bool { return o == d })
+		t.release(d.real, wt)
+	}
+}
+
+// unlink forgets that the entry name of d is a symbolic link.
+func (t *tree) unlink(d *dir, name string) {
+	if path := filepath.Join(d.path, name); d.links[name] && t.extras[path] == nil {
+		t.dropTrail(path)
+	}
+	delete(d.links, name)
+}
+
+// rescan compares everything. After a loss all watches are placed anew, by a new
+// source: which directory an old one stands on now, nobody knows.
+func (t *tree) rescan() {
+	t.at = time.Now()
+	t.opts.Log.Debug("compare everything", "lost", t.lost, "blind", t.blind)
+	if t.lost != nil {
+		if src, err := t.open(); err != nil {
+			t.warn(fmt.Errorf("watcher: start again: %w", cure(err)))
+		} else {
+			t.feed.close()
+			t.feed = newFeed(src)
+			t.lost = nil
+			t.watches = map[string]*watch{}
+			t.trails = map[string][]step{}
+		}
+	}
+	t.blind = nil
+	t.keep = true
+	old := map[string]file{}
+	for _, root := range t.roots {
+		if d := t.dirs[root]; d != nil {
+			t.detach(d, old)
+		}
+	}
+	for _, root := range t.roots {
+		t.enter(root, old)
+	}
+	t.markAll(old)
+	for path, x := range t.extras {
+		real, _ := t.setTrail(path)
+		if real != x.real || differs(x.file, stat(path)) {
+			t.mark(path, x.file)
+		}
+	}
+	t.keep = false
+	for real, wt := range t.watches {
+		t.release(real, wt)
+	}
+
+	pause := pollShare * time.Since(t.at)
+	if t.lost != nil || t.blind != nil {
+		pause = max(pause, pollEvery)
+	}
+	t.rescanAt = time.Now().Add(pause)
+}
+
+// due is when flush has something to do; ok is false when there is nothing.
+func (t *tree) due() (at time.Time, ok bool) {
+	at, ok = t.settle.due()
+	if t.mustRescan() && (!ok || t.rescanAt.Before(at)) {
+		return t.rescanAt, true
+	}
+	return at, ok
+}
+
+func (t *tree) mustRescan() bool { return t.lost != nil || t.blind != nil }
+
+// flush compares what is due, and returns it if it differs.
+func (t *tree) flush(now time.Time) (Batch, bool) {
+	if t.mustRescan() && !now.Before(t.rescanAt) {
+		t.rescan()
+	}
+	if at, ok := t.settle.due(); !ok || now.Before(at) {
+		return Batch{}, false
+	}
+
+	var wait []string
+	var until time.Time
+	for path, c := range t.dirty {
+		if ripe := c.ripe(path); ripe.After(now) {
+			wait = append(wait, path)
+			if until.IsZero() || ripe.Before(until) {
+				until = ripe
+			}
+		}
+	}
+	if len(wait) > 0 && !t.settle.over(now) {
+		t.settle.hold = until
+		return Batch{}, false
+	}
+
+	b := Batch{First: t.settle.first}
+	rest := map[string]change{}
+	for _, path := range wait {
+		rest[path] = t.dirty[path]
+	}
+	for path, c := range t.dirty {
+		if _, ok := rest[path]; ok {
+			continue
+		}
+		if op := t.compare(path, c); op != 0 {
+			b.Changes = append(b.Changes, Change{path, op})
+		}
+	}
+	t.dirty = rest
+	t.settle.restart()
+	if len(rest) > 0 {
+		t.settle.event(now)
+		t.settle.hold = until
+	}
+	slices.SortFunc(b.Changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+	return b, len(b.Changes) > 0
+}
+
+// ripe is when path may be compared: it is given time if it seems that a file is
+// about to be written there.
+func (c change) ripe(path string) time.Time {
+	now := stat(path)
+	gone := now.kind == absent && c.old.kind != absent
+	emptied := now.kind == stated && now.size == 0 && (c.old.size > 0 || c.old.kind == absent)
+	if gone || emptied {
+		return c.seen.Add(patience)
+	}
+	return time.Time{}
+}
+
+// compare takes over what is at path now, and says what that is to c.
+func (t *tree) compare(path string, c change) Op {
+	name := filepath.Base(path)
+	d := t.dirs[filepath.Dir(path)]
+	x := t.extras[path]
+	var now file
+	moved := false
+	if x != nil {
+		real, _ := t.setTrail(path)
+		now = read(path)
+		moved = real != c.real
+		x.file, x.real = now, real
+	} else if d != nil {
+		if now = read(path); now.kind == directory {
+			now = file{}
+		}
+	}
+	if d != nil {
+		if isFile(now) && !t.ignore.match(d.root, path, false) {
+			d.files[name] = now
+		} else {
+			delete(d.files, name)
+		}
+	}
+	switch {
+	case c.old.kind == absent && now.kind == absent:
+		return 0
+	case c.old.kind == absent:
+		return Create
+	case now.kind == absent:
+		return Remove
+	case moved || !same(c.old, now):
+		return Write
+	}
+	return 0
+}
+
+// warn tells OnError once for each message.
+func (t *tree) warn(err error) {
+	if msg := err.Error(); !t.warned[msg] {
+		t.warned[msg] = true
+		t.opts.OnError(err)
+	}
+}
+
+// fail notes that dir could not be watched.
+func (t *tree) fail(dir string, err error) {
+	switch {
+	case os.IsNotExist(err), os.IsPermission(err):
+		t.opts.Log.Debug("no watch", "path", dir, "err", err)
+		return
+	case limited(err) && t.warned["limit"]:
+	default:
+		t.warned["limit"] = t.warned["limit"] || limited(err)
+		t.warn(fmt.Errorf("watcher: add %q: %w", dir, cure(err)))
+	}
+	if t.blind == nil {
+		t.blind = fmt.Errorf("watcher: add %q: %w", dir, cure(err))
+		t.rescanAt = time.Now().Add(pollEvery)
+	}
+}
+
+// within reports whether path is dir or lies below it, for cleaned paths.
+func within(dir, path string) bool {
+	rest, ok := strings.CutPrefix(path, dir)
+	return ok && (rest == "" || os.IsPathSeparator(rest[0]) || os.IsPathSeparator(dir[len(dir)-1]))
+}

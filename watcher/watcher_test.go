@@ -1,0 +1,368 @@
+package watcher
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/devserve/devserve/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// A site is a directory of a test's, with the watcher that runs over it.
+type site struct {
+	testing.TB
+	dir     string // the root is dir/site
+	w       *Watcher
+	batches chan Batch
+	errs    chan error
+	stop    func()
+}
+
+// newSite writes files, given as "path: content", but starts nothing.
+func newSite(t testing.TB, files ...string) *site {
+	t.Helper()
+	leaktest.Check(t)
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{TB: t, dir: dir, batches: make(chan Batch, 1000), errs: make(chan error, 1000)}
+	s.mkdir("site")
+	for _, f := range files {
+		name, content, _ := strings.Cut(f, ": ")
+		s.write(name, content)
+	}
+	return s
+}
+
+// options are such that a loaded machine does not split a batch.
+func (s *site) options() Options {
+	return Options{Settle: 20 * time.Millisecond, MaxWait: 2 * time.Second, OnError: func(err error) { s.errs <- err }}
+}
+
+func (s *site) start(o Options) *site {
+	s.Helper()
+	w, err := New([]string{s.path("site")}, o)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return s.run(w)
+}
+
+func (s *site) run(w *Watcher) *site {
+	s.Helper()
+	s.w = w
+	ctx, cancel := context.WithCancel(s.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx, func(b Batch) { s.batches <- b }) }()
+	s.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			s.Errorf("Run: %v", err)
+		}
+	}
+	s.Cleanup(s.stop)
+	select {
+	case <-w.Ready():
+	case <-time.After(10 * time.Second):
+		s.Fatal("not ready")
+	}
+	return s
+}
+
+func (s *site) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+func (s *site) check(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *site) mkdir(name string) { s.Helper(); s.check(os.MkdirAll(s.path(name), 0o755)) }
+
+func (s *site) write(name, content string) {
+	s.Helper()
+	s.mkdir(filepath.Dir(name))
+	s.check(os.WriteFile(s.path(name), []byte(content), 0o644))
+}
+
+func (s *site) remove(name string) { s.Helper(); s.check(os.RemoveAll(s.path(name))) }
+
+func (s *site) rename(from, to string) {
+	s.Helper()
+	s.check(os.Rename(s.path(from), s.path(to)))
+}
+
+func (s *site) link(target, name string) {
+	s.Helper()
+	s.mkdir(filepath.Dir(name))
+	s.check(os.Symlink(filepath.FromSlash(target), s.path(name)))
+}
+
+// show writes changes as "create site/a.js" with paths relative to dir.
+func (s *site) show(b Batch) []string {
+	var out []string
+	for _, c := range b.Changes {
+		rel, err := filepath.Rel(s.dir, c.Path)
+		s.check(err)
+		out = append(out, c.Op.String()+" "+filepath.ToSlash(rel))
+	}
+	return out
+}
+
+// want waits for the changes, in one batch or more, and that no other came before.
+func (s *site) want(changes ...string) {
+	s.Helper()
+	var got []string
+	deadline := time.After(10 * time.Second)
+	for len(got) < len(changes) {
+		select {
+		case b := <-s.batches:
+			got = append(got, s.show(b)...)
+		case <-deadline:
+			s.Fatalf("timeout\n got %q\nwant %q", got, changes)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(changes)
+	if !slices.Equal(got, changes) {
+		s.Fatalf("\n got %q\nwant %q", got, changes)
+	}
+}
+
+// wantOne is want, in exactly one batch.
+func (s *site) wantOne(changes ...string) {
+	s.Helper()
+	select {
+	case b := <-s.batches:
+		got := s.show(b)
+		slices.Sort(changes)
+		slices.Sort(got)
+		if !slices.Equal(got, changes) {
+			s.Fatalf("\n got %q\nwant %q", got, changes)
+		}
+	case <-time.After(10 * time.Second):
+		s.Fatal("timeout")
+	}
+}
+
+// wantNothing shows that what was done so far is no change, by a change that is.
+func (s *site) wantNothing() {
+	s.Helper()
+	s.write("site/marker.txt", time.Now().String())
+	select {
+	case b := <-s.batches:
+		if got := s.show(b); len(got) != 1 || !strings.HasSuffix(got[0], " site/marker.txt") {
+			s.Fatalf("got %q, want nothing but the marker", got)
+		}
+	case <-time.After(10 * time.Second):
+		s.Fatal("timeout")
+	}
+}
+
+// TestChanges is what is reported for what is done to real files.
+func TestChanges(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files []string
+		do    func(s *site)
+		want  []string // in one batch; none means that it is no change
+	}{
+		{"write", []string{"site/a.js: 1"}, func(s *site) {
+			s.write("site/a.js", "2")
+		}, []string{"write site/a.js"}},
+		{"create", nil, func(s *site) {
+			s.write("site/a.js", "1")
+		}, []string{"create site/a.js"}},
+		{"create empty", nil, func(s *site) {
+			s.write("site/a.js", "")
+		}, []string{"create site/a.js"}},
+		{"remove", []string{"site/a.js: 1"}, func(s *site) {
+			s.remove("site/a.js")
+		}, []string{"remove site/a.js"}},
+		{"equal content", []string{"site/a.js: 1"}, func(s *site) {
+			s.write("site/a.js", "1")
+		}, nil},
+		{"equal content by rename", []string{"site/a.js: 1"}, func(s *site) {
+			s.write("site/b", "1")
+			s.rename("site/b", "site/a.js")
+		}, nil},
+		{"changed and changed back", []string{"site/a.js: 1"}, func(s *site) {
+			s.write("site/a.js", "2")
+			s.write("site/a.js", "1")
+		}, nil},
+		{"came and went", nil, func(s *site) {
+			s.write("site/a.js", "1")
+			s.remove("site/a.js")
+		}, nil},
+		{"touch", []string{"site/a.js: 1"}, func(s *site) {
+			s.check(os.Chtimes(s.path("site/a.js"), time.Time{}, time.Now().Add(time.Hour)))
+		}, nil},
+		{"mode", []string{"site/a.js: 1"}, func(s *site) {
+			s.check(os.Chmod(s.path("site/a.js"), 0o600))
+		}, nil},
+		{"equal size and times", []string{"site/a.js: 1"}, func(s *site) {
+			info, err := os.Stat(s.path("site/a.js"))
+			s.check(err)
+			s.write("site/a.js", "2")
+			s.check(os.Chtimes(s.path("site/a.js"), info.ModTime(), info.ModTime()))
+		}, []string{"write site/a.js"}},
+		{"save by rename", []string{"site/a.js: 1"}, func(s *site) {
+			s.write("site/sedA1b2C3", "2")
+			s.rename("site/sedA1b2C3", "site/a.js")
+		}, []string{"write site/a.js"}},
+		{"save with backup, as Vim does", []string{"site/a.js: 1"}, func(s *site) {
+			s.write("site/4913", "")
+			s.remove("site/4913")
+			s.rename("site/a.js", "site/a.js~")
+			s.write("site/a.js", "2")
+			s.remove("site/a.js~")
+		}, []string{"write site/a.js"}},
+		{"delete and re-create", []string{"site/a.js: 1"}, func(s *site) {
+			s.remove("site/a.js")
+			s.write("site/a.js", "2")
+		}, []string{"write site/a.js"}},
+		{"delete and re-create, equal", []string{"site/a.js: 1"}, func(s *site) {
+			s.remove("site/a.js")
+			s.write("site/a.js", "1")
+		}, nil},
+		{"emptied", []string{"site/a.js: 1"}, func(s *site) {
+			s.write("site/a.js", "")
+		}, []string{"write site/a.js"}},
+		{"burst of a file", []string{"site/a.js: 0"}, func(s *site) {
+			for i := range 100 {
+				s.write("site/a.js", fmt.Sprint("v", i))
+			}
+		}, []string{"write site/a.js"}},
+		{"new nested directories", nil, func(s *site) {
+			s.write("site/a/b/c/d.js", "1")
+			s.write("site/a/e.js", "1")
+		}, []string{"create site/a/b/c/d.js", "create site/a/e.js"}},
+		{"rename a file", []string{"site/a.js: 1"}, func(s *site) {
+			s.rename("site/a.js", "site/b.js")
+		}, []string{"remove site/a.js", "create site/b.js"}},
+		{"rename a directory", []string{"site/a/b/c.js: 1", "site/a/d.js: 1"}, func(s *site) {
+			s.rename("site/a", "site/z")
+		}, []string{"remove site/a/b/c.js", "remove site/a/d.js", "create site/z/b/c.js", "create site/z/d.js"}},
+		{"swap directories", []string{"site/a/x.js: 1", "site/b/x.js: 2", "site/b/y.js: 2"}, func(s *site) {
+			s.rename("site/a", "site/tmp")
+			s.rename("site/b", "site/a")
+			s.rename("site/tmp", "site/b")
+		}, []string{"write site/a/x.js", "create site/a/y.js", "write site/b/x.js", "remove site/b/y.js"}},
+		{"move a directory in", []string{"other/a/b.js: 1"}, func(s *site) {
+			s.rename("other/a", "site/a")
+		}, []string{"create site/a/b.js"}},
+		{"move a directory out", []string{"site/a/b.js: 1"}, func(s *site) {
+			s.rename("site/a", "a")
+		}, []string{"remove site/a/b.js"}},
+		{"remove a directory", []string{"site/a/b/c.js: 1", "site/a/d.js: 1"}, func(s *site) {
+			s.remove("site/a")
+		}, []string{"remove site/a/b/c.js", "remove site/a/d.js"}},
+		{"replace a directory, partly equal", []string{"site/a/b.js: 1", "site/a/c.js: 1"}, func(s *site) {
+			s.remove("site/a")
+			s.write("site/a/b.js", "1")
+			s.write("site/a/c.js", "2")
+		}, []string{"write site/a/c.js"}},
+		{"a directory becomes a file", []string{"site/a/b.js: 1"}, func(s *site) {
+			s.remove("site/a")
+			s.write("site/a", "1")
+		}, []string{"create site/a", "remove site/a/b.js"}},
+		{"a file becomes a directory", []string{"site/a: 1"}, func(s *site) {
+			s.remove("site/a")
+			s.write("site/a/b.js", "1")
+		}, []string{"remove site/a", "create site/a/b.js"}},
+		{"ignored", []string{"site/node_modules/m/i.js: 1", "site/.git/HEAD: 1", "site/dist/o.js: 1"}, func(s *site) {
+			s.write("site/node_modules/m/i.js", "2")
+			s.write("site/.git/HEAD", "2")
+			s.write("site/dist/o.js", "2")
+			s.write("site/.cache/x", "1")
+			s.write("site/a.js.swp", "1")
+		}, nil},
+		{"environment", nil, func(s *site) {
+			s.write("site/.env", "A=1")
+		}, []string{"create site/.env"}},
+		{"odd names", nil, func(s *site) {
+			s.write("site/a b/ü 日本.js", "1")
+			s.write("site/%41 #.js", "1")
+		}, []string{"create site/%41 #.js", "create site/a b/ü 日本.js"}},
+		{"binary", []string{"site/a.bin: x"}, func(s *site) {
+			s.write("site/a.bin", "\x00\xff\xfe")
+		}, []string{"write site/a.bin"}},
+		{"above the size for hashing", []string{"site/a.bin: " + strings.Repeat("x", maxHash+1)}, func(s *site) {
+			s.write("site/a.bin", strings.Repeat("y", maxHash+1))
+		}, []string{"write site/a.bin"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t, tt.files...)
+			s.start(s.options())
+			tt.do(s)
+			if tt.want != nil {
+				s.wantOne(tt.want...)
+			}
+			s.wantNothing()
+		})
+	}
+}
+
+func TestLinks(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files []string
+		links []string // "name → target"
+		do    func(s *site)
+		want  []string
+	}{
+		{"to a directory outside", []string{"other/a.js: 1"}, []string{"site/l → ../other"}, func(s *site) {
+			s.write("other/a.js", "2")
+		}, []string{"write site/l/a.js"}},
+		{"to a directory inside: both names", []string{"site/d/a.js: 1"}, []string{"site/l → d"}, func(s *site) {
+			s.write("site/d/a.js", "2")
+			s.write("site/d/new/b.js", "1")
+		}, []string{"write site/d/a.js", "write site/l/a.js", "create site/d/new/b.js", "create site/l/new/b.js"}},
+		{"to a file outside", []string{"other/a.js: 1"}, []string{"site/a.js → ../other/a.js"}, func(s *site) {
+			s.write("other/b.js", "2")
+			s.rename("other/b.js", "other/a.js")
+		}, []string{"write site/a.js"}},
+		{"loops", []string{"site/d/a.js: 1"}, []string{"site/d/self → .", "site/d/up → ../..", "site/x → y", "site/y → x"}, func(s *site) {
+			s.write("site/d/a.js", "2")
+		}, []string{"write site/d/a.js"}},
+		{"to each other", []string{"site/p/a.js: 1", "site/q/b.js: 1"}, []string{"site/p/q → ../q", "site/q/p → ../p"}, func(s *site) {
+			s.write("site/p/a.js", "2")
+		}, []string{"write site/p/a.js", "write site/q/p/a.js"}},
+		{"replaced", []string{"v1/a.js: 1", "v1/gone.js: 1", "v2/a.js: 2"}, []string{"site/l → ../v1"}, func(s *site) {
+			s.link("../v2", "site/l.new")
+			s.rename("site/l.new", "site/l")
+		}, []string{"write site/l/a.js", "remove site/l/gone.js"}},
+		{"target appears", nil, []string{"site/l → ../other/a.js"}, func(s *site) {
+			s.write("other/a.js", "1")
+		}, []string{"create site/l"}},
+		{"target is replaced", []string{"other/a.js: 1"}, []string{"site/l → ../other"}, func(s *site) {
+			s.rename("other", "old")
+			s.write("other/a.js", "2")
+		}, []string{"write site/l/a.js"}},
+		{"removed", []string{"other/a.js: 1"}, []string{"site/l → ../other"}, func(s *site) {
+			s.remove("site/l")
+			s.write("other/a.js", "2")
+		}, []string{"remove site/l/a.js"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t, tt.files...)
+			for _, l := range tt.links {
+				name, target, _ := strings.Cut(l, " → ")
+				s.link(target, name)
+			}
+			s.start(s.options())
+			tt.do(s)
+			s.want(tt.want...)
+			s.wantNothing()
+		})
+	}
+}
