@@ -348,6 +348,9 @@ func (in *injector) FlushError() error {
 
 // finish ends the body.
 func (in *injector) finish() {
+	if in.state == begin && isHTML(in.Header()["Content-Type"]) {
+		in.WriteHeader(http.StatusOK) // an empty page
+	}
 	switch {
 	case in.state == begin: // the server adds what is missing
 		in.Header().Del("Devserve-Page")
