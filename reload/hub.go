@@ -72,6 +72,12 @@ func (h *Hub) publish(e Event, isState bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	var dropped []string
+	defer func() { // once the lock is released
+		for _, remote := range dropped {
+			h.log.Debug("slow stream dropped", "remote", remote)
+		}
+	}()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -99,7 +105,7 @@ func (h *Hub) publish(e Event, isState bool) (string, error) {
 		select {
 		case s.queue <- own:
 		default:
-			h.log.Debug("slow stream dropped", "remote", s.remote, "id", id)
+			dropped = append(dropped, s.remote)
 			h.remove(s)
 		}
 	}
