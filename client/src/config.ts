@@ -1,11 +1,12 @@
 // What the server told this page: filled into the script, and written on its tag.
 
-/** Stands in front of the bundle (gen/main.go); the server fills both strings in. */
+/**
+ * Stands in front of the bundle (gen/main.go); the server fills both strings in. The token is
+ * for requests that act on the developer's machine, in the header X-Devserve-Token.
+ */
 declare const __devserve_config: { token: string; base: string };
 
 export interface Config {
-  /** For requests that act on the developer's machine: the header X-Devserve-Token. */
-  token: string;
   /** URL of the server's own endpoints, with the last slash. */
   home: URL;
   /** The hub's newest event when this page was asked for; "" if the tag was written by hand. */
@@ -23,9 +24,8 @@ export function config(): Config {
   const tag = own instanceof HTMLScriptElement ? own : null;
   // Relative to the script's own URL: right behind every proxy, with no option for it.
   const src = tag?.src || location.href;
-  const { token, base } = __devserve_config;
+  const { base } = __devserve_config;
   return {
-    token,
     home: base.startsWith("/") ? new URL(`${base}_devserve/`, src) : new URL(".", src),
     id: tag?.dataset["id"] ?? "",
     page: tag?.dataset["page"] ?? "",

@@ -34,8 +34,15 @@ export function backoff(n: number, random = Math.random()): number {
   return Math.min(5000, 250 * 2 ** n) * (0.5 + random / 2);
 }
 
+export interface Stream {
+  /** Closes the stream until it is opened again. */
+  close(): void;
+  /** Opens the stream anew, from event `id` on. */
+  open(id: string): void;
+}
+
 /** Keeps a stream from `home` open as long as the page lives, from event `id` on. */
-export function connect(home: URL, id: string, listener: Listener): void {
+export function connect(home: URL, id: string, listener: Listener): Stream {
   let source: EventSource | null = null; // null between attempts and while the page is in the back/forward cache
   let received = id;
   let up: boolean | null = null;
@@ -137,6 +144,13 @@ export function connect(home: URL, id: string, listener: Listener): void {
 
   open();
   tell(false);
+  return {
+    close,
+    open(id) {
+      received = id;
+      open();
+    },
+  };
 }
 
 /** The server's newest event ID, "" if it does not say, null if it does not answer in time. */

@@ -27,8 +27,10 @@ export function swapStyleSheets(path: string): number {
 
 function swap(old: HTMLLinkElement): void {
   const href = renewed(old.href);
-  if (old.disabled && !old.sheet) {
-    old.href = href; // shows nothing, so it cannot flash; nor would its copy ever load
+  if (old.disabled || old.relList.contains("alternate")) {
+    // A disabled link shows nothing, and its copy would never load. Whether a script chose
+    // an alternate one cannot be seen, so a copy could not be made to follow.
+    old.href = href;
     return;
   }
   loading.get(old)?.remove();
@@ -40,7 +42,6 @@ function swap(old: HTMLLinkElement): void {
   next.addEventListener("load", () => {
     if (!next.isConnected) return; // another was faster
     next.removeAttribute(mark);
-    if (old.sheet && next.sheet) next.sheet.disabled = old.sheet.disabled; // a script may have chosen it
     old.remove();
   });
   next.addEventListener("error", () => {

@@ -33,7 +33,19 @@ function start(): void {
     if (errors === 0) mark.hide("hidden");
     else mark.show("hidden", `Build failed: ${count(errors, "error")}`, 0, show);
   });
-  const { answered, reload } = reloader((reason, now) => mark.show("paused", `Reloads paused (${reason}). Reload now`, 0, now));
+  let leaving = false;
+  const { answered, reload } = reloader({
+    paused: (reason, now) => mark.show("paused", `Reloads paused (${reason}). Reload now`, 0, now),
+    leaving() {
+      // The next page asks for all that comes from here on. It must not be taken for seen.
+      leaving = true;
+      stream.close();
+    },
+    stayed() {
+      leaving = false;
+      stream.open(known);
+    },
+  });
   noteLoads();
 
   let known = startFrom(id, answered);
@@ -41,6 +53,7 @@ function start(): void {
   const warned = new Set<string>();
 
   async function handle(message: Message, eventID: string): Promise<void> {
+    if (leaving) return;
     const verdict = judge(known, eventID, "sync" in message && message.sync === true);
     if (verdict === "skip") return;
     if (eventID !== "") known = eventID;
@@ -88,7 +101,7 @@ function start(): void {
 
   // One at a time: an update that awaits must not be overtaken. A throw ends in a reload, not in silence.
   let tail: Promise<void> = Promise.resolve();
-  connect(home, known, {
+  const stream = connect(home, known, {
     message(name, data, eventID) {
       tail = tail
         .then(() => handle(decode(name, data), eventID))

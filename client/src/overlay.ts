@@ -19,13 +19,13 @@ export interface Overlay {
 /** `hidden` is told how many errors the reader has closed away, 0 when none, and how to show them again. */
 export function overlay(hidden: (errors: number, show: () => void) => void): Overlay {
   const broken = new Map<string, BuildError>(); // by source
-  const closed = new Map<string, number>(); // source → the build whose errors the reader closed
+  const closed = new Set<string>(); // what the reader closed, as said
   let view: View | null = null;
 
   function render(): void {
     const all = [...broken.values()];
     const errors = all.flatMap((e) => e.errors);
-    const open = all.some((e) => closed.get(e.source) !== e.build);
+    const open = all.some((e) => !closed.has(said(e)));
     if (open && !view) view = makeView(close);
     if (open) view?.fill(errors);
     else {
@@ -36,7 +36,7 @@ export function overlay(hidden: (errors: number, show: () => void) => void): Ove
   }
 
   function close(): void {
-    for (const e of broken.values()) closed.set(e.source, e.build);
+    for (const e of broken.values()) closed.add(said(e));
     render();
   }
 
@@ -47,7 +47,8 @@ export function overlay(hidden: (errors: number, show: () => void) => void): Ove
 
   return {
     show(error) {
-      if (broken.get(error.source)?.build === error.build) return false;
+      const last = broken.get(error.source);
+      if (last && said(last) === said(error)) return false;
       if (error.errors.length > 0) broken.set(error.source, error);
       else broken.delete(error.source);
       render();
@@ -56,9 +57,15 @@ export function overlay(hidden: (errors: number, show: () => void) => void): Ove
     clear(source) {
       if (source === undefined) broken.clear();
       else broken.delete(source);
+      if (broken.size === 0) closed.clear();
       render();
     },
   };
+}
+
+/** Tells whether two errors say the same: a new build may say it again, and is then news. */
+function said(e: BuildError): string {
+  return JSON.stringify([e.source, e.build, e.errors]);
 }
 
 interface View {
@@ -85,18 +92,19 @@ function makeView(close: () => void): View {
   root.append(dialog);
 
   let text = "";
-  copy.addEventListener("click", () => {
+  const onCopy = (): void => {
     void copyText(text, dialog).then((done) => {
       copy.textContent = done ? "Copied" : "Not allowed";
       setTimeout(() => (copy.textContent = "Copy"), 1500);
     });
-  });
-  dismiss.addEventListener("click", close);
-  dialog.addEventListener("click", (e) => e.target === dialog && close()); // beside the panel
-  dialog.addEventListener("cancel", (e) => {
+  };
+  const onBeside = (e: Event): void => {
+    if (e.target === dialog) close();
+  };
+  const onCancel = (e: Event): void => {
     e.preventDefault();
     close();
-  });
+  };
   // In front of the page's own shortcuts, wherever the focus is.
   const onKey = (e: KeyboardEvent): void => {
     if (e.key !== "Escape" || !host.isConnected) return;
@@ -104,9 +112,14 @@ function makeView(close: () => void): View {
     e.stopImmediatePropagation();
     close();
   };
-  addEventListener("keydown", onKey, true);
 
   const take = keep(host, () => {
+    // Each time, for document.open() takes all listeners away; the same one is never added twice.
+    copy.addEventListener("click", onCopy);
+    dismiss.addEventListener("click", close);
+    dialog.addEventListener("click", onBeside);
+    dialog.addEventListener("cancel", onCancel);
+    addEventListener("keydown", onKey, true);
     dialog.close(); // it may come from a document that is gone, where it was open
     dialog.showModal();
     showMarks();
@@ -115,14 +128,15 @@ function makeView(close: () => void): View {
   function showMarks(): void {
     for (const code of list.querySelectorAll<HTMLElement>("pre")) {
       const mark = code.querySelector("mark");
-      if (mark && mark.offsetLeft + mark.offsetWidth > code.clientWidth) code.scrollLeft = mark.offsetLeft - 96;
+      if (mark && mark.offsetLeft + mark.offsetWidth > code.clientWidth) code.scrollLeft = mark.offsetLeft - code.clientWidth / 3;
     }
   }
 
   return {
     fill(errors) {
       const files = new Set(errors.map((e) => e.file).filter((f) => f !== "")).size;
-      total.textContent = count(errors.length, "error") + (files > 1 ? ` in ${count(files, "file")}` : "");
+      total.replaceChildren(count(errors.length, "error"));
+      if (files > 1) total.append(h("span", { class: "files" }, ` in ${count(files, "file")}`));
       text = errors.map((e) => plain(e)).join("\n\n") + "\n";
       list.replaceChildren(...errors.map(article));
       list.scrollTop = 0;

@@ -30,8 +30,20 @@ export interface Reloader {
   reload(reason: string, id: string): void;
 }
 
-/** Reads what the last page left and restores its place; `paused` is told when a reload has to wait. */
-export function reloader(paused: (reason: string, now: () => void) => void): Reloader {
+export interface Hooks {
+  /** A reload has to wait; `now` does it at once. */
+  paused(reason: string, now: () => void): void;
+  /** The page is about to be left: what comes now is for the next one. */
+  leaving(): void;
+  /** It was not left after all; the reader may have refused in a beforeunload dialog. */
+  stayed(): void;
+}
+
+/** How long the next page may take to come, in ms, until the old one goes on. */
+const arrival = 10_000;
+
+/** Reads what the last page left, and restores its place. */
+export function reloader(hooks: Hooks): Reloader {
   const last = recall();
   if (last) {
     console.info(`[devserve] reloaded: ${last.reason}`);
@@ -43,6 +55,9 @@ export function reloader(paused: (reason: string, now: () => void) => void): Rel
   const go = (): void => {
     console.info(`[devserve] reloading: ${next.reason}`);
     remember({ ...next, x: scrollX, y: scrollY });
+    waiting = false;
+    hooks.leaving();
+    setTimeout(hooks.stayed, arrival);
     location.reload();
   };
   return {
@@ -55,7 +70,7 @@ export function reloader(paused: (reason: string, now: () => void) => void): Rel
       if (wait === 0) return go();
       waiting = true;
       setTimeout(go, wait);
-      paused(reason, go);
+      hooks.paused(reason, go);
       console.warn(
         `[devserve] ${next.count - 1} reloads in a row; the next one (${reason}) waits ${wait / 1000} s. Does loading this page change one of its files?`,
       );
