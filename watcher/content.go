@@ -17,9 +17,13 @@ const (
 	// once needlessly if its first write has equal content.
 	maxFill = 256 << 20
 
-	// racy is how fresh a file's time stamp may be so that a later write could
-	// still get the same one. Kernels stamp with ticks of up to 10ms.
-	racy = 50 * time.Millisecond
+	// tick is how far the clock of the time stamps may be behind: Linux takes the
+	// time of the last timer interrupt, mostly one in 4ms.
+	tick = 5 * time.Millisecond
+
+	// racy is how fresh a time stamp may be so that a later write could still get
+	// the same one, on file systems with coarser clocks too.
+	racy = 10 * tick
 )
 
 type kind uint8

@@ -205,7 +205,7 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	close(w.ready)
 	w.opts.Log.Debug("ready", "directories", len(t.dirs), "watches", len(t.watches), "took_ms", time.Since(start).Milliseconds())
 
-	handed := start // when the last Batch was handed on
+	asked := start // since when a build may have read what it asks to watch
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	always := make(chan struct{})
@@ -223,7 +223,7 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 		case <-ctx.Done():
 			return nil
 		case <-w.wake:
-			t.setExtra(w.takeExtra(), handed)
+			t.setExtra(w.takeExtra(), asked)
 		case <-t.feed.ready:
 			events, lost := t.feed.take()
 			for _, e := range events {
@@ -234,7 +234,7 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 			}
 		case <-timer.C:
 			if b, ok := t.flush(time.Now()); ok {
-				handed = time.Now()
+				asked = time.Now().Add(-tick)
 				onBatch(b)
 			}
 		case <-idle:

@@ -1,0 +1,452 @@
+package watcher
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// A fake is a source whose events are those that the test sends.
+type fake struct {
+	ev  chan fsnotify.Event
+	err chan error
+
+	mu     sync.Mutex
+	added  map[string]bool
+	refuse func(dir string) error // may be nil
+}
+
+func newFake() *fake {
+	return &fake{ev: make(chan fsnotify.Event), err: make(chan error), added: map[string]bool{}}
+}
+
+func (f *fake) add(dir string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refuse != nil {
+		if err := f.refuse(dir); err != nil {
+			return err
+		}
+	}
+	f.added[dir] = true
+	return nil
+}
+
+func (f *fake) remove(dir string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.added, dir)
+	return nil
+}
+
+func (f *fake) events() <-chan fsnotify.Event { return f.ev }
+func (f *fake) errors() <-chan error          { return f.err }
+func (f *fake) close() error                  { close(f.ev); close(f.err); return nil }
+
+func (f *fake) list() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []string
+	for dir := range f.added {
+		out = append(out, dir)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// A bubble is a watcher in a synctest bubble, over a fake source and real files.
+type bubble struct {
+	*testing.T
+	dir   string
+	fakes []*fake // each time one was opened
+	start time.Time
+	got   []string // "5ms write a.js": when since start, and what
+	errs  []error
+}
+
+func inBubble(t *testing.T, files []string, o Options, open func(b *bubble) (source, error), f func(b *bubble, w *Watcher)) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{T: t, dir: dir}
+		for _, f := range files {
+			name, content, _ := strings.Cut(f, ": ")
+			b.write(name, content)
+		}
+		o.OnError = func(err error) { b.errs = append(b.errs, err) }
+		w, err := New([]string{dir}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.open = func() (source, error) {
+			f := newFake()
+			b.fakes = append(b.fakes, f)
+			if open != nil {
+				return open(b)
+			}
+			return f, nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			done <- w.Run(ctx, func(batch Batch) {
+				for _, c := range batch.Changes {
+					rel, _ := filepath.Rel(dir, c.Path)
+					b.got = append(b.got, fmt.Sprintf("%v %v %s", time.Since(b.start), c.Op, rel))
+				}
+			})
+		}()
+		synctest.Wait()
+		b.start = time.Now()
+		f(b, w)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func (b *bubble) write(name, content string) {
+	b.Helper()
+	path := filepath.Join(b.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// event sends one, from the source that is current.
+func (b *bubble) event(name string, op fsnotify.Op) {
+	b.fakes[len(b.fakes)-1].ev <- fsnotify.Event{Name: filepath.Join(b.dir, name), Op: op}
+	synctest.Wait()
+}
+
+func (b *bubble) save(name, content string) {
+	b.Helper()
+	b.write(name, content)
+	b.event(name, fsnotify.Write)
+}
+
+// pass lets time go by.
+func (b *bubble) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// restart forgets what came.
+func (b *bubble) restart() { b.got, b.start = nil, time.Now() }
+
+// changes are what came since start, sorted and without the times.
+func (b *bubble) changes() (out []string) {
+	for _, s := range b.got {
+		_, s, _ = strings.Cut(s, " ")
+		out = append(out, s)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// want waits for an hour and compares what came since start.
+func (b *bubble) want(want ...string) {
+	b.Helper()
+	b.pass(time.Hour)
+	if !slices.Equal(b.got, want) {
+		b.Errorf("\n got %q\nwant %q", b.got, want)
+	}
+}
+
+const ms = time.Millisecond
+
+func TestSettle(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		o    Options
+		do   func(b *bubble)
+		want []string
+	}{
+		{"a lone save", Options{}, func(b *bubble) {
+			b.save("a", "2")
+		}, []string{"3ms write a"}},
+		{"every event restarts", Options{}, func(b *bubble) {
+			for i := range 5 {
+				b.save("a", fmt.Sprint("v", i))
+				b.pass(2 * ms)
+			}
+		}, []string{"11ms write a"}},
+		{"two saves", Options{}, func(b *bubble) {
+			b.save("a", "2")
+			b.pass(4 * ms)
+			b.save("b", "2")
+		}, []string{"3ms write a", "7ms write b"}},
+		{"a noisy tree flushes", Options{}, func(b *bubble) {
+			for i := range 120 {
+				b.save("b", fmt.Sprint("v", i))
+				b.pass(2 * ms)
+			}
+		}, []string{"100ms write b", "200ms write b", "241ms write b"}},
+		{"no change, no batch", Options{}, func(b *bubble) {
+			b.save("a", "1")
+		}, nil},
+		{"options", Options{Settle: 10 * ms, MaxWait: 25 * ms}, func(b *bubble) {
+			b.save("a", "2")
+			b.pass(30 * ms)
+			for i := range 5 {
+				b.save("b", fmt.Sprint("v", i))
+				b.pass(6 * ms)
+			}
+		}, []string{"10ms write a", "55ms write b"}},
+		{"truncated, then written", Options{}, func(b *bubble) {
+			b.save("a", "")
+			b.pass(20 * ms)
+			b.save("a", "2")
+		}, []string{"23ms write a"}},
+		{"truncated for good", Options{}, func(b *bubble) {
+			b.save("a", "")
+		}, []string{"50ms write a"}},
+		{"deleted, then created", Options{}, func(b *bubble) {
+			os.Remove(filepath.Join(b.dir, "a"))
+			b.event("a", fsnotify.Remove)
+			b.pass(20 * ms)
+			b.write("a", "2")
+			b.event("a", fsnotify.Create)
+		}, []string{"23ms write a"}},
+		{"deleted for good", Options{}, func(b *bubble) {
+			os.Remove(filepath.Join(b.dir, "a"))
+			b.event("a", fsnotify.Remove)
+		}, []string{"50ms remove a"}},
+		{"noise does not wait for an emptied file", Options{MaxWait: 30 * ms}, func(b *bubble) {
+			b.save("a", "")
+			b.save("b", "2")
+		}, []string{"30ms write b", "50ms write a"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, []string{"a: 1", "b: 1"}, tt.o, nil, func(b *bubble, w *Watcher) {
+				tt.do(b)
+				b.want(tt.want...)
+			})
+		})
+	}
+}
+
+// TestOverflow loses events: everything is compared, by a new source.
+func TestOverflow(t *testing.T) {
+	inBubble(t, []string{"a: 1", "d/b: 1", "gone: 1", "same: 1"}, Options{}, nil, func(b *bubble, w *Watcher) {
+		b.write("a", "2")
+		b.write("new/dir/c", "1")
+		os.Remove(filepath.Join(b.dir, "gone"))
+		b.fakes[0].err <- fsnotify.ErrEventOverflow
+		synctest.Wait()
+		b.pass(time.Second)
+		if got, want := b.changes(), []string{"create new/dir/c", "remove gone", "write a"}; !slices.Equal(got, want) {
+			t.Errorf("\n got %q\nwant %q", got, want)
+		}
+		if len(b.fakes) != 2 {
+			t.Fatalf("%d sources, want 2", len(b.fakes))
+		}
+		want := []string{filepath.Dir(b.dir), b.dir, b.dir + "/d", b.dir + "/new", b.dir + "/new/dir"}
+		if got := b.fakes[1].list(); !slices.Equal(got, want) {
+			t.Errorf("watches %q, want %q", got, want)
+		}
+		b.restart()
+		b.save("new/dir/c", "2")
+		b.want("3ms write new/dir/c")
+	})
+}
+
+// TestOverflowWithoutInstances has no new source at first when one overflows.
+func TestOverflowWithoutInstances(t *testing.T) {
+	opened := 0
+	open := func(b *bubble) (source, error) {
+		if opened++; opened == 2 {
+			return nil, os.NewSyscallError("inotify_init1", syscall.EMFILE)
+		}
+		return b.fakes[len(b.fakes)-1], nil
+	}
+	inBubble(t, []string{"a: 1"}, Options{}, open, func(b *bubble, w *Watcher) {
+		b.write("a", "2")
+		b.fakes[0].err <- fsnotify.ErrEventOverflow
+		b.pass(time.Minute)
+		if got := b.changes(); !slices.Equal(got, []string{"write a"}) || opened != 3 {
+			t.Errorf("got %q, opened %d sources", got, opened)
+		}
+		if len(b.errs) != 1 || !strings.Contains(b.errs[0].Error(), "max_user_instances") {
+			t.Errorf("errors %q", b.errs)
+		}
+		b.restart()
+		b.save("a", "3")
+		b.want("3ms write a")
+	})
+}
+
+// TestOutOfWatches is refused a watch for one directory: it says so once, with the
+// cure, and compares what is there each second.
+func TestOutOfWatches(t *testing.T) {
+	var full atomic.Bool
+	full.Store(true)
+	open := func(b *bubble) (source, error) {
+		b.fakes[0].refuse = func(dir string) error {
+			if full.Load() && strings.HasPrefix(dir, b.dir+"/d") {
+				return os.NewSyscallError("inotify_add_watch", syscall.ENOSPC)
+			}
+			return nil
+		}
+		return b.fakes[0], nil
+	}
+	inBubble(t, []string{"a: 1", "d/b: 1", "d/e/c: 1"}, Options{}, open, func(b *bubble, w *Watcher) {
+		if len(b.errs) != 1 || !strings.Contains(b.errs[0].Error(), "fs.inotify.max_user_watches") ||
+			!strings.Contains(b.errs[0].Error(), "sysctl") {
+			t.Fatalf("errors %q", b.errs)
+		}
+		b.save("a", "2")
+		b.pass(10 * ms)
+		b.write("d/e/c", "2") // no event
+		b.write("d/new", "2")
+		b.pass(2 * time.Second)
+		if got, want := b.changes(), []string{"create d/new", "write a", "write d/e/c"}; !slices.Equal(got, want) {
+			t.Errorf("\n got %q\nwant %q", got, want)
+		}
+		full.Store(false) // from the next comparison on there are events again
+		b.pass(2 * time.Second)
+		b.restart()
+		b.save("d/b", "2")
+		b.want("3ms write d/b")
+		if len(b.errs) != 1 {
+			t.Errorf("errors %q", b.errs)
+		}
+	})
+}
+
+func TestNoWatchesAtAll(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		open func() (source, error)
+		want string
+	}{
+		{"instances", func() (source, error) { return nil, os.NewSyscallError("inotify_init1", syscall.EMFILE) }, "fs.inotify.max_user_instances"},
+		{"watches", func() (source, error) {
+			f := newFake()
+			f.refuse = func(string) error { return os.NewSyscallError("inotify_add_watch", syscall.ENOSPC) }
+			return f, nil
+		}, "fs.inotify.max_user_watches"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w, err := New([]string{t.TempDir()}, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.open = tt.open
+			err = w.Run(t.Context(), func(Batch) {})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want it to name %s", err, tt.want)
+			}
+			select {
+			case <-w.Ready():
+				t.Error("ready")
+			default:
+			}
+		})
+	}
+}
+
+// TestClosedDirectory may not be watched at first, as it cannot be read.
+func TestClosedDirectory(t *testing.T) {
+	var closed atomic.Bool
+	closed.Store(true)
+	open := func(b *bubble) (source, error) {
+		b.fakes[0].refuse = func(dir string) error {
+			if closed.Load() && dir == b.dir+"/d" {
+				return os.NewSyscallError("inotify_add_watch", syscall.EACCES)
+			}
+			return nil
+		}
+		return b.fakes[0], nil
+	}
+	inBubble(t, []string{"a: 1", "d/b: 1"}, Options{}, open, func(b *bubble, w *Watcher) {
+		if len(b.errs) != 0 {
+			t.Errorf("errors %q", b.errs)
+		}
+		b.save("a", "2")
+		b.pass(10 * ms)
+		closed.Store(false)
+		b.event("d", fsnotify.Chmod)
+		b.pass(10 * ms)
+		b.restart()
+		b.save("d/b", "2")
+		b.want("3ms write d/b")
+	})
+}
+
+// TestWatchesAreReleased follows what is watched when it is needed no more.
+func TestWatchesAreReleased(t *testing.T) {
+	inBubble(t, []string{"d/e/a: 1", "node_modules/m/x/i.js: 1"}, Options{}, nil, func(b *bubble, w *Watcher) {
+		root := []string{filepath.Dir(b.dir), b.dir}
+		check := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			want = append(want, root...)
+			slices.Sort(want)
+			if got := b.fakes[0].list(); !slices.Equal(got, want) {
+				t.Errorf("watches %q, want %q", got, want)
+			}
+		}
+		check(b.dir+"/d", b.dir+"/d/e")
+		w.Watch([]string{b.dir + "/node_modules/m/x/i.js"})
+		check(b.dir+"/d", b.dir+"/d/e", b.dir+"/node_modules", b.dir+"/node_modules/m", b.dir+"/node_modules/m/x")
+		w.Watch(nil)
+		check(b.dir+"/d", b.dir+"/d/e")
+		os.RemoveAll(b.dir + "/d")
+		b.event("d", fsnotify.Remove)
+		check()
+	})
+}
+
+// TestGathering has a slow onBatch: what happens meanwhile is one batch.
+func TestGathering(t *testing.T) {
+	s := newSite(t, "site/a.js: 1", "site/b.js: 1", "site/c.js: 1")
+	w, err := New([]string{s.path("site")}, Options{})
+	s.check(err)
+	in, out := make(chan Batch), make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		done <- w.Run(ctx, func(b Batch) { in <- b; <-out })
+	}()
+	<-w.Ready()
+	s.write("site/a.js", "2")
+	first := <-in
+	before := time.Now()
+	s.write("site/b.js", "2")
+	s.write("site/new/d.js", "2")
+	s.write("site/c.js", "2")
+	out <- struct{}{}
+	second := <-in
+	out <- struct{}{}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if got := s.show(first); !slices.Equal(got, []string{"write site/a.js"}) {
+		t.Errorf("first %q", got)
+	}
+	if got := s.show(second); !slices.Equal(got, []string{"write site/b.js", "write site/c.js", "create site/new/d.js"}) {
+		t.Errorf("second %q", got)
+	}
+	if second.First.Before(before) || time.Since(second.First) < 0 {
+		t.Errorf("First is %v, the events came after %v", second.First, before)
+	}
+}
