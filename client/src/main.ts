@@ -105,6 +105,9 @@ function start(): void {
     message(name, data, eventID) {
       tail = tail
         .then(() => handle(decode(name, data), eventID))
+        .then(() => {
+          modules.event = eventID;
+        })
         .catch((err: unknown) => {
           console.error("[devserve] an update failed; the page is loaded anew:", err);
           reload(`an update failed: ${String(err)}`, eventID);

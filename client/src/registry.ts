@@ -46,6 +46,9 @@ export class Registry {
   /** The newest build that any bundle or update on this page contains; 0 if there is none. */
   build = 0;
 
+  /** ID of the newest server event that this page has dealt with: what tools and tests wait for. */
+  event = "";
+
   /** IDs of entries that were never built. */
   readonly failed: string[] = [];
 
