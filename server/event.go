@@ -2,7 +2,6 @@ package server
 
 import (
 	"path"
-	"strings"
 	"time"
 
 	"github.com/devserve/devserve/builder"
@@ -49,16 +48,10 @@ func diagnostics(ds []builder.Diagnostic) []reload.Diagnostic {
 	return out
 }
 
-// asSeen adds to updates the names under which pages know the same things: the
-// root for a file of the public folder, and, for every changed file, the nearest folder above it
-// whose listing was shown. files are relative to the site, updates' paths begin with base.
-func asSeen(updates []reload.Update, files []string, base string, listed map[string]bool) []reload.Update {
-	for _, u := range updates {
-		if name, ok := strings.CutPrefix(u.Path, base+publicDir+"/"); ok && u.Type != reload.JS && u.Code == "" {
-			u.Path = base + name
-			updates = append(updates, u)
-		}
-	}
+// listings returns the updates for those listings among listed, by URL path, that show the changed files: for each
+// file the nearest folder above it, as a new folder shows in the one that holds it. files are relative to the site.
+func listings(files []string, base string, listed map[string]bool) []reload.Update {
+	var updates []reload.Update
 	done := map[string]bool{}
 	for _, name := range files {
 		for dir := name; dir != "." && dir != "/"; {

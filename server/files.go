@@ -173,16 +173,12 @@ func (f files) index(dir string) (file, bool) { return f.regular(path.Join(dir, 
 // fallback returns the index page nearest to name, going up, for an application that
 // makes its own routes.
 func (f files) fallback(name string) (file, bool) {
-	for dir := name; dir != ""; {
-		dir = path.Dir(dir)
-		if dir == "." {
-			dir = ""
-		}
-		if e, ok := f.index(dir); ok {
-			return e, true
+	for {
+		name = name[:max(0, strings.LastIndexByte(name, '/'))]
+		if e, ok := f.index(name); ok || name == "" {
+			return e, ok
 		}
 	}
-	return file{}, false
 }
 
 // page returns the HTML file that a browser at the URL path name shows.
@@ -213,14 +209,15 @@ func (f files) serve(w http.ResponseWriter, r *http.Request, e file) *refusal {
 	}
 	var content io.ReadSeeker = h
 	var etag string
-	if info.Size() <= smallFile && len(head) <= smallFile {
+	small := info.Size() <= smallFile && len(head) <= smallFile
+	if small {
 		content, etag = bytes.NewReader(head), hashTag(head)
 	} else {
 		etag = fmt.Sprintf(`"%x-%x-%x"`, info.Size(), info.ModTime().UnixNano(), inode(info))
 	}
 
 	header := w.Header()
-	t := contentType(e.name, head)
+	t := contentType(e.name, head, small)
 	header.Set("Content-Type", t)
 	header.Set("Cache-Control", "no-cache")
 	header.Set("ETag", etag)

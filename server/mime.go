@@ -36,9 +36,9 @@ var types = map[string]string{
 }
 
 // contentType is the value of Content-Type for a file of this name that begins with
-// head. Text gets a charset only where it is right: a file that is not UTF-8, or an
+// head, or is no more than that if whole. Text gets a charset only where it is right: a file that is not UTF-8, or an
 // HTML document that declares another charset, is left to the browser.
-func contentType(name string, head []byte) string {
+func contentType(name string, head []byte, whole bool) string {
 	t, known := types[strings.ToLower(path.Ext(name))]
 	if !known {
 		// README, LICENSE, an unknown ending: text is shown, the rest downloaded. Nothing becomes HTML by its looks.
@@ -47,21 +47,25 @@ func contentType(name string, head []byte) string {
 			t = "text/plain"
 		}
 	}
-	if strings.HasPrefix(t, "text/") && isUTF8(head) && !(t == "text/html" && declaresOther(head)) {
+	if strings.HasPrefix(t, "text/") && isUTF8(head, whole) && !(t == "text/html" && declaresOther(head)) {
 		t += "; charset=utf-8"
 	}
 	return t
 }
 
-// isUTF8 reports whether head, which may end within a character, begins a UTF-8 text.
-func isUTF8(head []byte) bool {
-	for i := 0; i < utf8.UTFMax && len(head) > 0; i++ {
-		if utf8.Valid(head) {
-			return true
+// isUTF8 reports whether head begins a UTF-8 text. Unless it is the whole of it, it may end within a character.
+func isUTF8(head []byte, whole bool) bool {
+	if !whole {
+		for i := 1; i < utf8.UTFMax && i <= len(head); i++ {
+			if end := head[len(head)-i:]; utf8.RuneStart(end[0]) {
+				if !utf8.FullRune(end) {
+					head = head[:len(head)-i]
+				}
+				break
+			}
 		}
-		head = head[:len(head)-1]
 	}
-	return len(head) == 0
+	return utf8.Valid(head)
 }
 
 // metaCharset finds what a browser looks for in a document's first 1024 bytes. It may find

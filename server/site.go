@@ -113,8 +113,10 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, alone bool) *refus
 		s.missing(r, name)
 		return errNotFound
 	}
-	if e, ok := s.files.fallback(name); ok && navigates(r) {
-		return s.files.serve(w, r, e)
+	if navigates(r) {
+		if e, ok := s.files.fallback(name); ok {
+			return s.files.serve(w, r, e)
+		}
 	}
 	return errNotFound
 }
@@ -128,7 +130,7 @@ func (s *Server) found(w http.ResponseWriter, r *http.Request, e file) *refusal 
 		return s.files.serve(w, r, e)
 	}
 	w.Header().Set("Vary", "Sec-Fetch-Dest, Sec-Fetch-Mode") // see useOf
-	var build func(ctx context.Context, path, referrer string) (builder.Output, error)
+	var build func(context.Context, string) (builder.Output, error)
 	switch useOf(r, e.name) {
 	case raw:
 		return s.files.serve(w, r, e)
@@ -139,7 +141,10 @@ func (s *Server) found(w http.ResponseWriter, r *http.Request, e file) *refusal 
 	case style:
 		build = s.builder.Style
 	}
-	out, err := build(r.Context(), e.name, referrer(r))
+	out, err := build(r.Context(), e.name)
+	if errors.Is(err, builder.ErrNotFound) && wantsModule(r) { // gone since it was found
+		s.missing(r, e.name)
+	}
 	return s.output(w, r, out, err)
 }
 
@@ -163,8 +168,10 @@ func (s *Server) folder(w http.ResponseWriter, r *http.Request, e file, name str
 	}
 	// An application's route may have the name of a folder of sources. Routes are written
 	// without a slash, and our listings link to folders with one.
-	if page, ok := s.files.fallback(name); ok && navigates(r) {
-		return s.files.serve(w, r, page)
+	if navigates(r) {
+		if page, ok := s.files.fallback(name); ok {
+			return s.files.serve(w, r, page)
+		}
 	}
 	return redirect(w, r)
 }

@@ -56,7 +56,7 @@ func (s *state) result(r builder.Result) {
 		s.publish(s.wrong())
 	case reload.Built:
 		s.good, s.bad = reload.Built{Build: e.Build, Hash: e.Hash}, nil
-		e.Updates = asSeen(e.Updates, r.Files, s.base, s.listed)
+		e.Updates = append(e.Updates, listings(r.Files, s.base, s.listed)...)
 		s.built(e)
 	}
 }
