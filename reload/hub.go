@@ -28,13 +28,16 @@ type Hub struct {
 	closed  bool
 	last    int64 // number of the newest event
 	subs    map[*subscriber]struct{}
-	replay  []frame // the newest events, without a gap up to last
-	kept    int     // bytes in replay
-	running bool    // the newest event is a building
-	state   Event   // the last Built or Error, as a sync
-	built   Built   // the last good one of it
-	stateAt int64   // number of the event that made it; 0: no build yet
-	sync    func() ([]byte, error)
+	replay  []frame                // the newest events, without a gap up to last
+	kept    int                    // bytes in replay
+	running bool                   // the newest event is a building
+	state   Event                  // the last Built or Error, as a sync
+	stateAt int64                  // number of the event that made it; 0: no build yet
+	sync    func() ([]byte, error) // state, encoded when it is first asked for
+	good    struct {               // the last Built that was the state
+		build int64
+		hash  string
+	}
 }
 
 // A frame is one event as the stream writes it.
@@ -62,9 +65,9 @@ func (h *Hub) Publish(e Event) (string, error) {
 // new streams are told stays what it is: an error that is on show is not mended by a reload.
 func (h *Hub) Reload(reason string) (string, error) {
 	h.mu.Lock()
-	good := h.built
+	good := h.good
 	h.mu.Unlock()
-	return h.publish(Built{Build: good.Build, Hash: good.Hash, Reload: &FullReload{Reason: reason}}.whole(), false)
+	return h.publish(Built{Build: good.build, Hash: good.hash, Reload: &FullReload{Reason: reason}}.whole(), false)
 }
 
 func (h *Hub) publish(e Event, isState bool) (string, error) {
@@ -88,7 +91,7 @@ func (h *Hub) publish(e Event, isState bool) (string, error) {
 	f := event(id, e.name(), data)
 	h.keep(f)
 	_, h.running = e.(Building)
-	good := h.built.Hash
+	hash := h.good.hash
 	if isState && !h.running {
 		h.setState(e)
 		h.stateAt = h.last
@@ -98,7 +101,7 @@ func (h *Hub) publish(e Event, isState bool) (string, error) {
 		own := f
 		if s.webpack {
 			if wf == nil {
-				wf = webpackFrame(e, good, false)
+				wf = webpackFrame(e, hash, false)
 			}
 			own = wf
 		}
@@ -195,7 +198,7 @@ func (h *Hub) first(known string, fresh bool) ([]frame, error) {
 func (h *Hub) setState(e Event) {
 	switch b := e.(type) {
 	case Built:
-		h.built = b
+		h.good.build, h.good.hash = b.Build, b.Hash
 		b.Sync, b.Updates, b.Reload = true, []Update{}, nil
 		h.state = b
 	case Error:

@@ -46,7 +46,7 @@ func (h *Hub) firstWebpack() []frame {
 	if h.stateAt == 0 || h.running {
 		return nil
 	}
-	return []frame{webpackFrame(h.state, h.built.Hash, true)}
+	return []frame{webpackFrame(h.state, h.good.hash, true)}
 }
 
 // webpackFrame translates e, a whole event. Hash is of the last good build before
