@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,12 +63,12 @@ func (s *site) run(w *Watcher) *site {
 	ctx, cancel := context.WithCancel(s.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx, func(b Batch) { s.batches <- b }) }()
-	s.stop = func() {
+	s.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			s.Errorf("Run: %v", err)
 		}
-	}
+	})
 	s.Cleanup(s.stop)
 	select {
 	case <-w.Ready():

@@ -1,0 +1,123 @@
+//go:build unix
+
+package watcher
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestNotRegular has what must never be opened, before and after the start, in a
+// root and as single paths.
+func TestNotRegular(t *testing.T) {
+	s := newSite(t, "site/a.js: 1", "x/b: 1", "site/becomes: 1")
+	fifo := func(name string) { s.check(syscall.Mkfifo(s.path(name), 0o644)) }
+	fifo("site/fifo")
+	fifo("x/fifo")
+	w, err := New([]string{s.path("site")}, s.options())
+	s.check(err)
+	w.Watch(s.paths([]string{"x/fifo", "x/b"}))
+	s.run(w)
+	fifo("site/fifo2")
+	fifo("site/d")
+	s.remove("x/b")
+	fifo("x/b")
+	s.remove("site/becomes")
+	fifo("site/becomes")
+	// The path of a socket is limited to about 100 bytes.
+	t.Chdir(s.path("site"))
+	l, err := net.Listen("unix", "sock")
+	s.check(err)
+	defer l.Close()
+	s.want("remove x/b", "remove site/becomes")
+	s.remove("site/becomes")
+	s.write("site/becomes", "2")
+	s.want("create site/becomes")
+	s.wantNothing()
+}
+
+// TestUnreadable takes away the right to read a file, and gives it back.
+func TestUnreadable(t *testing.T) {
+	if os.Getuid() == 0 {
+		// Root may read everything. Whether a file can be opened is told apart from
+		// its content all the same.
+		f := file{kind: unreadable, size: 1, mtime: 1}
+		g := file{kind: hashed, size: 1, mtime: 1}
+		if same(f, g) || same(g, f) || !same(f, f) {
+			t.Error("an unreadable file is the same as one with content")
+		}
+		return
+	}
+	s := newSite(t, "site/a.js: 1")
+	s.start(s.options())
+	s.check(os.Chmod(s.path("site/a.js"), 0))
+	s.want("write site/a.js")
+	s.check(os.Chmod(s.path("site/a.js"), 0o644))
+	s.want("write site/a.js")
+}
+
+// TestDeep has a path that is longer than the system allows in one call.
+func TestDeep(t *testing.T) {
+	s := newSite(t, "site/a.js: 1")
+	t.Chdir(s.path("site"))
+	name := strings.Repeat("d", 100)
+	for range 60 {
+		s.check(os.Mkdir(name, 0o755))
+		s.check(os.Chdir(name))
+	}
+	s.check(os.Chdir(s.dir))
+	s.start(s.options())
+	s.write("site/a.js", "2")
+	s.want("write site/a.js")
+	// os.RemoveAll manages, as it works with open directories.
+}
+
+// TestReadAhead starts with files that are older than the clock's ticks, so that
+// they are read after the start; their first write can be compared then.
+func TestReadAhead(t *testing.T) {
+	s := newSite(t, "site/a.js: 1", "site/d/b.js: 1", "x.ts: 1")
+	for _, name := range []string{"site/a.js", "site/d/b.js", "x.ts"} {
+		deadline := time.Now().Add(10 * time.Second)
+		for stat(s.path(name)).fresh {
+			if time.Now().After(deadline) {
+				t.Fatal("the file stays fresh")
+			}
+		}
+	}
+	w, err := New([]string{s.path("site")}, s.options())
+	s.check(err)
+	src, err := openNotify()
+	s.check(err)
+	tr := newTree(t.Context(), w, src)
+	defer tr.close()
+	s.check(tr.start())
+	tr.setExtra([]string{s.path("x.ts")}, time.Time{})
+
+	s.write("site/d/b.js", "2") // between finding and reading ahead
+	for tr.ahead.left() {
+		tr.fill()
+	}
+	for _, tt := range []struct {
+		name string
+		got  file
+		want kind
+	}{
+		{"site/a.js", tr.dirs[s.path("site")].files["a.js"], hashed},
+		{"site/d/b.js", tr.dirs[s.path("site/d")].files["b.js"], stated},
+		{"x.ts", tr.extras[s.path("x.ts")].file, hashed},
+	} {
+		if tt.got.kind != tt.want {
+			t.Errorf("%s is of kind %v, want %v", tt.name, tt.got.kind, tt.want)
+		}
+	}
+
+	tr.ahead = ahead{dirs: []*dir{tr.dirs[filepath.Join(s.dir, "site")]}}
+	if tr.fill(); tr.ahead.left() {
+		t.Error("reads on beyond the budget")
+	}
+}
