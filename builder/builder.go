@@ -56,7 +56,8 @@ type Result struct {
 	Files    []string     // the changed files, relative to Dir; empty for a first build
 	Entry    string       // URL path of what a page asked for the first time, else ""
 	Modules  int          // compiled in this build
-	Updates  []Update     // only of a good build
+	Updates  []Update     // of modules only if the build is good
+	Info     Info         // of the modules in Updates
 	Reload   string       // why nothing but a full reload will do; "" otherwise
 	Errors   []Diagnostic // not empty: the build failed and the last good state stays
 	Warnings []Diagnostic
@@ -71,6 +72,16 @@ const (
 	HTML  UpdateType = "html"
 	Asset UpdateType = "asset"
 )
+
+// Info is what a page must know of modules beyond their code.
+type Info struct {
+	// Asyncs lists the static imports, in order, of modules that run asynchronously.
+	Asyncs map[string][]string `json:"asyncs,omitempty"`
+	// Names tells, for a module that accepts exports by name, what each importer reads of it.
+	Names map[string]map[string][]string `json:"names,omitempty"`
+	// Specs tells, for a module that accepts dependencies, the ID that each import specifier means.
+	Specs map[string]map[string]string `json:"specs,omitempty"`
+}
 
 // An Update is one changed thing a page may show.
 type Update struct {
@@ -141,6 +152,7 @@ type Builder struct {
 	byLookup map[string][]*module
 	suspects map[*module]bool // modules of the running build whose imports may lack a name
 	flawed   map[*module]bool // modules with errors or warnings
+	updates  []keptUpdate
 	marks    int
 
 	learnMu sync.Mutex // guards what esbuild's callbacks add during a build
@@ -334,7 +346,7 @@ func (b *Builder) suspectImporters(m *module) {
 	}
 	seen := map[*module]bool{}
 	for queue := []*module{m}; len(queue) > 0; queue = queue[1:] {
-		for _, o := range b.importers(queue[0]) {
+		for _, o := range b.importers(queue[0], next) {
 			if b.suspects[o] = true; !seen[o] && o.next != nil && slices.Contains(o.next.reExports, queue[0].id) {
 				seen[o] = true
 				queue = append(queue, o)
@@ -467,6 +479,7 @@ func (b *Builder) commit(r *Result) {
 		b.deps.good = d
 		b.version++
 	}
+	var told []*module
 	for _, m := range b.inOrder(b.pending) {
 		n, g := m.next, m.good
 		if n == g || b.modules[m.id] != m {
@@ -483,6 +496,7 @@ func (b *Builder) commit(r *Result) {
 		}
 		if g == nil || g.hash != n.hash {
 			r.Updates = append(r.Updates, Update{Type: JS, Path: m.id, Code: string(n.code)})
+			told = append(told, m)
 		}
 		if m.kind.isStyle() && (g == nil || g.styleHash != n.styleHash) {
 			if b.imported(m) {
@@ -494,6 +508,14 @@ func (b *Builder) commit(r *Result) {
 		}
 	}
 	clear(b.pending)
+	if len(told) > 0 {
+		if b.asyncModules() { // what imports them may have to wait now, or no more
+			told = told[:0]
+			b.walk(b.roots(), good, true, func(m *module) { told = append(told, m) })
+		}
+		r.Info = b.info(told)
+		b.keep(r)
+	}
 }
 
 // inOrder lists a set of modules as they are evaluated.
@@ -546,14 +568,7 @@ func (b *Builder) commitFresh(fresh *module) {
 }
 
 // imported says whether a module imports m.
-func (b *Builder) imported(m *module) bool {
-	for _, o := range b.modules {
-		if o.good != nil && slices.ContainsFunc(o.good.imports, func(e edge) bool { return e.id == m.id }) {
-			return true
-		}
-	}
-	return false
-}
+func (b *Builder) imported(m *module) bool { return len(b.importers(m, good)) > 0 }
 
 // Rebuild takes in changed files (absolute paths; created, written or removed),
 // recompiles what they concern and reports to OnResult. Files that are in no module are
@@ -609,7 +624,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 				m.gone = !exists
 			}
 			if m.gone {
-				mark(b.importers(m))
+				mark(b.importers(m, next))
 			}
 		}
 		if !exists || returned || len(ms) == 0 && !input {
@@ -679,10 +694,10 @@ func (b *Builder) lookedFor(path string) bool {
 	return found
 }
 
-func (b *Builder) importers(m *module) []*module {
+func (b *Builder) importers(m *module, of state) []*module {
 	var out []*module
 	for _, o := range b.modules {
-		if o.next != nil && slices.ContainsFunc(o.next.imports, func(e edge) bool { return e.id == m.id }) {
+		if c := of(o); c != nil && slices.ContainsFunc(c.imports, func(e edge) bool { return e.id == m.id }) {
 			out = append(out, o)
 		}
 	}
@@ -724,11 +739,15 @@ func (b *Builder) Resource(ctx context.Context, rest string, query url.Values) (
 		return b.lazyModule(name, query["from"])
 	case "file":
 		return b.outsideFile(name)
+	case "update":
+		return b.updateScript(name)
+	case "update-map":
+		return b.updateMap(name)
 	}
 	return Output{}, ErrNotFound
 }
 
-// unescapeID is the module that a name below map/ or lazy/ stands for; see escapeID.
+// named is the module that a name below map/ or lazy/ stands for; see escape.
 func (b *Builder) named(name string) *module {
 	if m := b.modules[b.resolver.base+name]; m != nil {
 		return m
@@ -736,9 +755,11 @@ func (b *Builder) named(name string) *module {
 	return b.modules[strings.TrimPrefix(name, "@/")]
 }
 
-// escapeID makes a URL path of a module's ID.
-func escapeID(id string) string {
-	if !strings.HasPrefix(id, "/") {
+// escape makes a URL path of a module's ID, below map/ or lazy/.
+func (b *Builder) escape(id string) string {
+	if rest, ok := strings.CutPrefix(id, b.resolver.base); ok {
+		id = "/" + rest
+	} else {
 		id = "/@/" + id
 	}
 	return strings.ReplaceAll((&url.URL{Path: id}).EscapedPath(), "..", "%2E%2E")
@@ -773,7 +794,7 @@ func (b *Builder) lazyModule(name string, from []string) (Output, error) {
 	b.want(m)
 	if m.good == nil {
 		text := "throw new Error(" + quote("[devserve] "+b.failure(m)) + ");\n"
-		return Output{Body: []byte(text), ETag: etag([]byte(text)), ContentType: "text/javascript; charset=utf-8"}, nil
+		return Output{Body: []byte(text), ETag: etag([]byte(text)), ContentType: scriptType}, nil
 	}
 	var roots []*module
 	for _, id := range from {
@@ -805,7 +826,7 @@ func (b *Builder) styleSheet(m *module) *bundle {
 	out := &bundle{version: b.version}
 	if m.good != nil {
 		out.sections = []section{{smap: m.good.smap}}
-		out.Body = fmt.Appendf(slices.Clip(m.good.style), "/*# sourceMappingURL=%s%smap%s */\n", b.resolver.base, resourcePrefix, escapeID(m.id))
+		out.Body = fmt.Appendf(slices.Clip(m.good.style), "/*# sourceMappingURL=%s%smap%s */\n", b.resolver.base, resourcePrefix, b.escape(m.id))
 	} else {
 		out.Body, _ = os.ReadFile(m.path) // a browser makes more of a broken style sheet than of none
 	}

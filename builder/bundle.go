@@ -30,6 +30,8 @@ type section struct {
 	dropped int
 }
 
+const scriptType = "text/javascript; charset=utf-8"
+
 // sharedHelpers are esbuild's helpers, and what they need, that the registry supplies.
 const sharedHelpers = "__create, __defProp, __getOwnPropDesc, __getOwnPropNames, __getProtoOf, __hasOwnProp, __export, __copyProps, __reExport, __toESM, __toCommonJS"
 
@@ -63,10 +65,10 @@ func (b *Builder) script(entry *module, exports bool) *bundle {
 	} else {
 		b.writeModules(w, out, b.static(entry), b.remotes(entry))
 		b.writeStart(w, entry, exports)
-		w.addString("//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "map" + escapeID(entry.id) + "\n")
+		w.addString("//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "map" + b.escape(entry.id) + "\n")
 	}
 	out.Body = w.Bytes()
-	out.ContentType = "text/javascript; charset=utf-8"
+	out.ContentType = scriptType
 	out.ETag = etag(out.Body)
 	return out
 }
@@ -83,9 +85,9 @@ func (b *Builder) lazy(m *module, from []*module) *bundle {
 		w.addString("import * as __remote" + strconv.Itoa(i) + " from " + quote(url) + ";\n")
 	}
 	b.writeModules(w, out, ms, remotes)
-	w.addString("//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "map" + escapeID(m.id) + "\n")
+	w.addString("//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "map" + b.escape(m.id) + "\n")
 	out.Body = w.Bytes()
-	out.ContentType = "text/javascript; charset=utf-8"
+	out.ContentType = scriptType
 	out.ETag = etag(out.Body)
 	return out
 }
@@ -143,8 +145,8 @@ func (b *Builder) writeModules(w *writer, out *bundle, ms []*module, remotes []s
 		w.addString(quote(url) + ": __remote" + strconv.Itoa(i) + ", ")
 	}
 	w.addString("}, ")
-	asyncs, _ := json.Marshal(b.asyncs(ms))
-	w.add(asyncs, []byte(");\n})(globalThis.__devserve);\n"))
+	info, _ := json.Marshal(b.info(ms))
+	w.add(info, []byte(");\n})(globalThis.__devserve);\n"))
 }
 
 // env is what import.meta.env shows.
@@ -155,9 +157,60 @@ func (b *Builder) env() string {
 	return string(env)
 }
 
+// info is what a page must know of ms beyond their code.
+func (b *Builder) info(ms []*module) Info {
+	info := Info{Asyncs: b.asyncs(ms)}
+	for _, m := range ms {
+		if m.good == nil {
+			continue
+		}
+		if m.good.accepts {
+			specs := map[string]string{}
+			for _, e := range m.good.imports {
+				if !e.lazy {
+					specs[e.spec] = e.id
+				}
+			}
+			if info.Specs == nil {
+				info.Specs = map[string]map[string]string{}
+			}
+			info.Specs[m.id] = specs
+		}
+		if !m.good.acceptsExports {
+			continue
+		}
+		names := map[string][]string{}
+		for _, o := range b.importers(m, good) {
+			names[o.id] = o.good.namesFrom(m.id)
+		}
+		if info.Names == nil {
+			info.Names = map[string]map[string][]string{}
+		}
+		info.Names[m.id] = names
+	}
+	return info
+}
+
+// namesFrom lists what a module reads from another that it imports; "*" stands for all of it.
+func (c *compiled) namesFrom(id string) []string {
+	names := []string{}
+	for _, u := range c.uses {
+		if u.id == id {
+			names = append(names, u.name)
+		}
+	}
+	if slices.Contains(c.reExports, id) {
+		names = append(names, "*")
+	}
+	return names
+}
+
 // asyncs lists the modules of ms that run asynchronously, having top-level await or importing what has, with their
 // static imports in order.
 func (b *Builder) asyncs(ms []*module) map[string][]string {
+	if !slices.ContainsFunc(ms, func(m *module) bool { return m.good != nil && m.good.async }) {
+		return nil
+	}
 	out := map[string][]string{}
 	async := map[*module]bool{}
 	for changed := true; changed; { // more than one round only for cycles

@@ -20,7 +20,7 @@ func (b *Builder) missing(m *module) []Diagnostic {
 	}
 	for _, u := range m.next.uses {
 		t := b.lookup(u.id)
-		if t == nil {
+		if t == nil || u.name == "*" {
 			continue
 		}
 		if names, known := b.exportsOf(t, nil); known && !names[u.name] {

@@ -428,6 +428,8 @@ func factory(code []byte, strict bool, prelude string) []byte {
 
 // seal hashes what a page would see of c.
 func (c *compiled) seal() {
+	c.accepts = bytes.Contains(c.code, []byte("accept"))
+	c.acceptsExports = c.accepts && bytes.Contains(c.code, []byte("acceptExports"))
 	h := sha256.New()
 	h.Write(c.code)
 	c.hash = hex.EncodeToString(h.Sum(nil)[:8])

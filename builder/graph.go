@@ -48,21 +48,23 @@ type module struct {
 
 // compiled is what a module's source became.
 type compiled struct {
-	code      []byte // a function expression: the module's factory
-	style     []byte // the style sheet, of styles
-	smap      []byte // the source map of code, as esbuild wrote it
-	dropped   int    // lines that smap has on top and code has not
-	hash      string // of code and what else the page executes; not of style
-	styleHash string
-	imports   []edge
-	exports   []string // names, of an ES module; those of reExports come on top
-	reExports []string // module IDs of export * from
-	uses      []use    // names that are read from imported modules
-	esm       bool
-	async     bool     // has top-level await
-	inputs    []string // files beside the module's own that went in, absolute
-	looked    []string // where files would change how the imports resolve; see lookupKeys
-	warnings  []Diagnostic
+	code           []byte // a function expression: the module's factory
+	style          []byte // the style sheet, of styles
+	smap           []byte // the source map of code, as esbuild wrote it
+	dropped        int    // lines that smap has on top and code has not
+	hash           string // of code and what else the page executes; not of style
+	styleHash      string
+	imports        []edge
+	exports        []string // names, of an ES module; those of reExports come on top
+	reExports      []string // module IDs of export * from
+	uses           []use    // names that are read from imported modules
+	esm            bool
+	async          bool     // has top-level await
+	accepts        bool     // mentions hot.accept
+	acceptsExports bool     // mentions hot.acceptExports
+	inputs         []string // files beside the module's own that went in, absolute
+	looked         []string // where files would change how the imports resolve; see lookupKeys
+	warnings       []Diagnostic
 }
 
 // An edge is an import of a module.

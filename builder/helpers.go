@@ -2,6 +2,8 @@ package builder
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -164,7 +166,6 @@ func scanUses(code []byte) []use {
 		return nil
 	}
 	seen := map[use]bool{}
-	var uses []use
 	for i := 0; i < len(code); {
 		if !isWord(code[i]) {
 			i++
@@ -177,19 +178,26 @@ func scanUses(code []byte) []use {
 		id, ok := vars[string(code[i:j])]
 		member := i > 0 && code[i-1] == '.'
 		i = j
-		if !ok || member || i >= len(code) || code[i] != '.' {
+		if !ok || member {
+			continue
+		}
+		if i >= len(code) || code[i] != '.' {
+			if !bytes.HasPrefix(code[i:], []byte(" = ")) { // not where it is declared: all of it
+				seen[use{id: id, name: "*"}] = true
+			}
 			continue
 		}
 		for j = i + 1; j < len(code) && isWord(code[j]); {
 			j++
 		}
-		if u := (use{id: id, name: string(code[i+1 : j])}); u.name != "" && !seen[u] {
+		if u := (use{id: id, name: string(code[i+1 : j])}); u.name != "" {
 			seen[u] = true
-			uses = append(uses, u)
 		}
 		i = j
 	}
-	return uses
+	return slices.SortedFunc(maps.Keys(seen), func(x, y use) int {
+		return cmp.Or(strings.Compare(x.id, y.id), strings.Compare(x.name, y.name))
+	})
 }
 
 func isWord(c byte) bool {

@@ -489,7 +489,7 @@ func htmlPages(t *testing.T, s *site, b *tab) {
 }
 
 // fakeRegistry notes what the client asks of it.
-const fakeRegistry = `<script>globalThis.__devserve = { build: 0, failed: [], has: () => true, calls: [],
+const fakeRegistry = `<script>globalThis.__devserve = { build: 0, failed: [], errors: new Map(), events: { emit: async () => {} }, has: () => true, calls: [],
 	update(build, updates) { this.calls.push(build + ':' + updates.map((u) => u.type + u.path + (u.code ?? u.url)).join()); return (this.answer ?? (() => null))() } }</script>`
 
 func modules(t *testing.T, s *site, b *tab) {

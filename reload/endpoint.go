@@ -135,6 +135,25 @@ func (h *Hub) serveLog(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// serveSend takes a message of a page to the program: {"event": "…", "data": …}.
+func (h *Hub) serveSend(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Event string
+		Data  json.RawMessage
+	}
+	if !h.command(w, r, &body) {
+		return
+	}
+	if body.Event == "" {
+		http.Error(w, `devserve: want {"event": "a name", "data": …}`, http.StatusBadRequest)
+		return
+	}
+	if h.o.OnMessage != nil {
+		h.o.OnMessage(body.Event, body.Data)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
 // command reads the JSON object in r's body into v, which stays as it is when the body
 // is empty. It answers r and returns false unless a page of our own sent it: the token
 // is in a script that other sites cannot read, and a form can send neither

@@ -58,7 +58,8 @@ type subscriber struct {
 // returns by itself and says which event it knows. [Built] and [Error] become the
 // state that new streams are told. After Close it returns [ErrClosed].
 func (h *Hub) Publish(e Event) (string, error) {
-	return h.publish(e.whole(), true)
+	_, custom := e.(Custom)
+	return h.publish(e.whole(), !custom)
 }
 
 // Reload makes every page load anew and gives a reason for people. The state that
@@ -100,6 +101,9 @@ func (h *Hub) publish(e Event, isState bool) (string, error) {
 	for s := range h.subs {
 		own := f
 		if s.webpack {
+			if _, custom := e.(Custom); custom {
+				continue
+			}
 			if wf == nil {
 				wf = webpackFrame(e, hash, false)
 			}
@@ -199,10 +203,10 @@ func (h *Hub) setState(e Event) {
 	switch b := e.(type) {
 	case Built:
 		h.good.build, h.good.hash = b.Build, b.Hash
-		b.Sync, b.Updates, b.Reload = true, []Update{}, nil
+		b.Sync, b.Updates, b.Reload, b.Info = true, []Update{}, nil, nil
 		h.state = b
 	case Error:
-		b.Sync = true
+		b.Sync, b.Updates = true, nil
 		h.state = b
 	}
 	state := h.state

@@ -6,7 +6,7 @@ import (
 )
 
 // An Event is what a stream carries: its name, and data that marshals to one JSON object.
-// [Building], [Built] and [Error] are events.
+// [Building], [Built], [Error] and [Custom] are events.
 type Event interface {
 	name() string
 	whole() Event // the event itself, never a pointer, with no nil slice in it
@@ -27,6 +27,10 @@ type Built struct {
 	Updates  []Update     `json:"updates"`
 	Reload   *FullReload  `json:"reload,omitempty"` // set when nothing else will do
 	Sync     bool         `json:"sync,omitempty"`   // the present state, told to a new stream
+
+	// Info is what the page must know of updated modules beyond their code: ModuleInfo in
+	// client/src/protocol.ts.
+	Info json.RawMessage `json:"info,omitempty"`
 }
 
 // FullReload says why a page must be loaded anew.
@@ -40,12 +44,20 @@ type Error struct {
 	Source   string       `json:"source"` // who found it: "esbuild", "backend", …
 	Errors   []Diagnostic `json:"errors"`
 	Warnings []Diagnostic `json:"warnings"`
+	Updates  []Update     `json:"updates,omitempty"` // what changed beside, and is not broken
 	Sync     bool         `json:"sync,omitempty"`
+}
+
+// Custom is an event of the program's own, for import.meta.hot.on(Event) in the pages.
+type Custom struct {
+	Event string `json:"event"`
+	Data  any    `json:"data"`
 }
 
 func (Building) name() string { return "building" }
 func (Built) name() string    { return "built" }
 func (Error) name() string    { return "error" }
+func (Custom) name() string   { return "custom" }
 
 func (e Building) whole() Event {
 	e.Files = list(e.Files)
@@ -63,6 +75,8 @@ func (e Error) whole() Event {
 	e.Warnings = diagnostics(e.Warnings)
 	return e
 }
+
+func (e Custom) whole() Event { return e }
 
 // diagnostics returns ds with every list in it ready for JSON; ds is not written to.
 func diagnostics(ds []Diagnostic) []Diagnostic {

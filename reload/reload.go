@@ -57,6 +57,10 @@ type Options struct {
 	// OnNotify is called for POST notify; nil publishes a full reload.
 	OnNotify func(reason string)
 
+	// OnMessage is called for POST send: what a page sends by import.meta.hot.send, and
+	// "devserve:reload" with {"reason": "…"} when one reloads. Data is JSON, or empty. Nil discards them.
+	OnMessage func(event string, data json.RawMessage)
+
 	// OnLog is called for POST log, with what a page wrote to its console. Level is
 	// error, warn, info, log or debug; args are JSON values. Nil discards them.
 	OnLog func(level string, args []any)
@@ -168,5 +172,6 @@ var endpoints = map[string]struct {
 	"_devserve/status":    {[]string{"GET", "HEAD"}, (*Hub).serveStatus},
 	"_devserve/notify":    {[]string{"POST"}, (*Hub).serveNotify},
 	"_devserve/log":       {[]string{"POST"}, (*Hub).serveLog},
+	"_devserve/send":      {[]string{"POST"}, (*Hub).serveSend},
 	"__webpack_hmr":       {[]string{"GET", "HEAD"}, (*Hub).serveWebpack},
 }

@@ -1,21 +1,24 @@
 package server
 
 import (
+	"encoding/json"
 	"path"
+	"strconv"
 	"time"
 
 	"github.com/devserve/devserve/builder"
 	"github.com/devserve/devserve/reload"
 )
 
-// event translates what the builder found into what the pages are told.
-func event(r builder.Result) reload.Event {
+// event translates what the builder found into what the pages of a site at base are told.
+func event(r builder.Result, base string) reload.Event {
 	if len(r.Errors) > 0 {
 		return reload.Error{
 			Build:    r.Build,
 			Source:   r.Errors[0].Source,
 			Errors:   diagnostics(r.Errors),
 			Warnings: diagnostics(r.Warnings),
+			Updates:  updates(r, base),
 		}
 	}
 	b := reload.Built{
@@ -24,13 +27,35 @@ func event(r builder.Result) reload.Event {
 		MS:       float64(r.Took.Microseconds()) / 1000,
 		Warnings: diagnostics(r.Warnings),
 	}
-	for _, u := range r.Updates {
-		b.Updates = append(b.Updates, reload.Update{Type: reload.UpdateType(u.Type), Path: u.Path, Code: u.Code})
+	b.Updates = updates(r, base)
+	if info, _ := json.Marshal(r.Info); string(info) != "{}" { // strings always marshal
+		b.Info = info
 	}
 	if r.Reload != "" {
 		b.Reload = &reload.FullReload{Reason: r.Reload}
 	}
 	return b
+}
+
+// inlineLimit is how much code an event carries, in bytes; beyond it pages load an update's modules by URL. An
+// event is kept for replay and sent to every tab, so what is large is better asked for by those who need it.
+const inlineLimit = 256 << 10
+
+func updates(r builder.Result, base string) []reload.Update {
+	size := 0
+	for _, u := range r.Updates {
+		size += len(u.Code)
+	}
+	var out []reload.Update
+	for _, u := range r.Updates {
+		update := reload.Update{Type: reload.UpdateType(u.Type), Path: u.Path, Code: u.Code}
+		if size > inlineLimit && u.Type == builder.JS {
+			update.Code = ""
+			update.URL = base + "_devserve/build/update/" + strconv.FormatInt(r.Build, 10)
+		}
+		out = append(out, update)
+	}
+	return out
 }
 
 func diagnostics(ds []builder.Diagnostic) []reload.Diagnostic {

@@ -39,7 +39,7 @@ func TestEvent(t *testing.T) {
 		{"errors", builder.Result{Build: 5, Hash: "j", Errors: []builder.Diagnostic{problem, {Source: "x", Text: "more"}}, Warnings: []builder.Diagnostic{problem}},
 			reload.Error{Build: 5, Source: "esbuild", Errors: []reload.Diagnostic{shown, {Text: "more"}}, Warnings: []reload.Diagnostic{shown}}},
 	} {
-		if got := event(tt.from); !reflect.DeepEqual(got, tt.want) {
+		if got := event(tt.from, "/"); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s:\n%+v, want\n%+v", tt.name, got, tt.want)
 		}
 	}

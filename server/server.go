@@ -25,6 +25,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,6 +52,11 @@ type Options struct {
 	AllowHosts []string          // host names beside loopback under which requests may come
 	Plugins    []api.Plugin      // esbuild plugins
 	Log        *slog.Logger      // debug records, and errors that no caller can be told; nil discards them
+
+	// OnMessage is told what a page sends by import.meta.hot.send: a name and JSON, which may be empty. OnReload
+	// is told why a page loads itself anew, which only the page knows. Both may be called from several goroutines.
+	OnMessage func(event string, data json.RawMessage)
+	OnReload  func(reason string)
 
 	// OnBuild is told of every build that ended, and of a page that asked for a module that is not
 	// there; OnProgress of long builds while they run. For terminals. They must not call Close.
@@ -124,7 +130,7 @@ func New(o Options) (*Server, error) {
 	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Log: o.Log}); err != nil {
 		return nil, err
 	}
-	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, Log: o.Log})
+	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, Log: o.Log, OnMessage: s.message})
 	if err != nil {
 		return nil, err
 	}
@@ -227,6 +233,13 @@ func (s *Server) Reload(reason string) error {
 	return err
 }
 
+// Publish sends a custom event to every page: what import.meta.hot.on(event) listens for. Data must marshal to JSON. After
+// Close it returns [reload.ErrClosed].
+func (s *Server) Publish(event string, data any) error {
+	_, err := s.hub.Publish(reload.Custom{Event: event, Data: data})
+	return err
+}
+
 // Close stops Run, waits for it and for a running build, and ends all event streams, in this order. It may be
 // called at any time and more than once. An http.Server's Shutdown waits for the streams: register Close with
 // RegisterOnShutdown, or cancel Run's context first.
@@ -251,5 +264,19 @@ func (s *Server) result(r builder.Result) {
 	s.state.result(r)
 	if s.o.OnBuild != nil {
 		s.o.OnBuild(report(r, clients))
+	}
+}
+
+// message is told by the hub what a page sends.
+func (s *Server) message(event string, data json.RawMessage) {
+	if event != "devserve:reload" {
+		if s.o.OnMessage != nil {
+			s.o.OnMessage(event, data)
+		}
+		return
+	}
+	var body struct{ Reason string }
+	if json.Unmarshal(data, &body) == nil && body.Reason != "" && s.o.OnReload != nil {
+		s.o.OnReload(body.Reason)
 	}
 }

@@ -50,10 +50,14 @@ func (s *state) building(build int64, files []string) {
 func (s *state) result(r builder.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch e := event(r).(type) {
+	switch e := event(r, s.base).(type) {
 	case reload.Error:
+		beside := e.Updates
+		e.Updates = nil // told once
 		s.bad = &e
-		s.publish(s.wrong())
+		wrong := s.wrong()
+		wrong.Updates = append(beside, listings(r.Files, s.base, s.listed)...)
+		s.publish(wrong)
 	case reload.Built:
 		s.good, s.bad = reload.Built{Build: e.Build, Hash: e.Hash}, nil
 		e.Updates = append(e.Updates, listings(r.Files, s.base, s.listed)...)

@@ -5,7 +5,7 @@ import { refreshAsset } from "./assets";
 import { swapStyleSheets } from "./css";
 import { updatePath } from "./dom";
 import { loadedBy } from "./loaded";
-import type { Built, Update } from "./protocol";
+import type { Built, ModuleInfo, Update } from "./protocol";
 import type { Registry } from "./registry";
 
 /** How long modules may take to be replaced, in ms, before the page is loaded anew. */
@@ -19,7 +19,15 @@ export async function apply(built: Built, page: string, registry: Registry): Pro
   if (built.reload) return built.reload.reason;
   const failed = registry.failed[0];
   if (failed !== undefined && !built.sync) return `${failed} can be built now`;
+  return applyUpdates(built, page, registry);
+}
 
+/** The same for what changed beside what is broken. */
+export async function applyUpdates(
+  built: { build: number; updates: Update[]; info?: ModuleInfo },
+  page: string,
+  registry: Registry,
+): Promise<string | null> {
   const modules: Update[] = [];
   const steps: (() => string | null)[] = [];
   for (const u of built.updates) {
@@ -44,7 +52,7 @@ export async function apply(built: Built, page: string, registry: Registry): Pro
     }
   }
   if (modules.length > 0) {
-    const reason = await inTime(registry.update(built.build, modules));
+    const reason = await inTime(registry.update(built.build, modules, built.info));
     if (reason !== null) return reason;
   }
   for (const step of steps) {

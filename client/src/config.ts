@@ -11,6 +11,8 @@ export interface Config {
   home: URL;
   /** The hub's newest event when this page was asked for; "" if the tag was written by hand. */
   id: string;
+  /** For requests that act on the developer's machine. */
+  token: string;
   /** URL path of the site's file that was served; "" if the app rendered the page itself. */
   page: string;
 }
@@ -24,9 +26,10 @@ export function config(): Config {
   const tag = own instanceof HTMLScriptElement ? own : null;
   // Relative to the script's own URL: right behind every proxy, with no option for it.
   const src = tag?.src || location.href;
-  const { base } = __devserve_config;
+  const { base, token } = __devserve_config;
   return {
     home: base.startsWith("/") ? new URL(`${base}_devserve/`, src) : new URL(".", src),
+    token,
     id: tag?.dataset["id"] ?? "",
     page: tag?.dataset["page"] ?? "",
   };

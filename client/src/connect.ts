@@ -19,7 +19,7 @@ export interface Listener {
   state(up: boolean): void;
 }
 
-export const eventNames = ["building", "built", "error"] as const;
+export const eventNames = ["building", "built", "error", "custom"] as const;
 export type EventName = (typeof eventNames)[number];
 
 /** How long a stream may be silent before the server is asked. Half of what people put up with. */

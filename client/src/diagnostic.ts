@@ -1,6 +1,7 @@
 // A diagnostic as text: the same words and code frame in the overlay, its copy and the console.
 
 import type { Diagnostic, Note } from "./protocol";
+import { culprit } from "./registry";
 
 /** `src/app.ts:12:5`, without what is unknown. */
 export function place(d: Note): string {
@@ -63,4 +64,11 @@ function blanks(s: string): number {
   let n = 0;
   for (const c of s) n += wide.test(c) ? 2 : 1;
   return n;
+}
+
+/** What a module threw while it ran. */
+export function thrownBy(id: string, thrown: unknown): Diagnostic {
+  const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : `Uncaught ${String(thrown)}`;
+  const notes = thrown instanceof Error && thrown.stack ? [{ text: thrown.stack }] : [];
+  return { text, file: (culprit(thrown) || id).replace(/^\//, ""), line: 0, column: 0, length: 0, lineText: "", notes };
 }

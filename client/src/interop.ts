@@ -1,8 +1,9 @@
 // What esbuild's output needs to import and export: its own helpers, under its names, shared by
 // all modules of the page. They differ in one thing. A module's namespace is one live object, marked
-// as an ES module, where esbuild makes copies: identity is kept, cycles see later exports, and an
+// as an ES module, where esbuild makes copies: identity is kept, cycles see later exports, an
 // importer in Node's mode (.mjs, "type": "module") can tell an ES module from a CommonJS
-// one that merely sets __esModule.
+// one that merely sets __esModule, and a module that runs again after an edit can put its new
+// exports into the namespace that its importers hold.
 
 export type Exports = Record<PropertyKey, unknown>;
 
@@ -25,8 +26,41 @@ export function markES(namespace: object): void {
   esModules.add(namespace);
 }
 
+/** Reports whether a value is the namespace of an ES module. */
+export function isES(value: unknown): value is Exports {
+  return isObject(value) && esModules.has(value);
+}
+
 function isObject(value: unknown): value is Exports {
   return (typeof value === "object" && value !== null) || typeof value === "function";
+}
+
+/** Makes a namespace that importers hold show what another one exports. */
+export function retarget(held: Exports, fresh: Exports): void {
+  for (const key of getOwnPropertyNames(held)) {
+    if (key !== "__esModule" && !hasOwn.call(fresh, key)) delete held[key];
+  }
+  for (const key of getOwnPropertyNames(fresh)) {
+    const descriptor = getOwnPropertyDescriptor(fresh, key);
+    if (descriptor && key !== "__esModule") defineProperty(held, key, descriptor);
+  }
+}
+
+/** The same for what importers of a CommonJS module hold. */
+export function rewrap(old: unknown, fresh: unknown): void {
+  if (!isObject(old) || !isObject(fresh) || old === fresh || isES(fresh)) return;
+  const namespace = wrapped.get(old);
+  if (!namespace) return;
+  for (const key of getOwnPropertyNames(namespace)) delete namespace[key];
+  wrapped.set(fresh, namespace);
+  wrap(namespace, fresh);
+}
+
+/** Takes down a namespace's properties, for retarget. */
+export function snapshot(namespace: Exports): Exports {
+  const copy = create(null) as Exports;
+  retarget(copy, namespace);
+  return copy;
 }
 
 function exportAll(target: Exports, all: Record<string, () => unknown>): void {
@@ -57,10 +91,15 @@ function toESM(mod: unknown, nodeMode?: number): unknown {
   let namespace = wrapped.get(mod);
   if (!namespace) {
     namespace = create(getPrototypeOf(mod)) as Exports;
-    defineProperty(namespace, "default", { value: mod, enumerable: true, configurable: true });
     wrapped.set(mod, namespace);
   }
-  return copyProps(namespace, mod); // again, as a CommonJS module may have got more exports
+  return wrap(namespace, mod);
+}
+
+/** Fills in a namespace; again and again, as a CommonJS module may get more exports. */
+function wrap(namespace: Exports, mod: Exports): Exports {
+  if (!hasOwn.call(namespace, "default")) defineProperty(namespace, "default", { value: mod, enumerable: true, configurable: true });
+  return copyProps(namespace, mod);
 }
 
 function toCommonJS(namespace: Exports): Exports {

@@ -1,17 +1,18 @@
 // The client's one entry, and the only module with effects. Every page loads it first:
 // it connects to the server, keeps the page up to date, and shows what is broken.
 
-import { apply } from "./apply";
+import { apply, applyUpdates } from "./apply";
 import { badge } from "./badge";
 import { judge, startFrom } from "./catchup";
 import { config } from "./config";
 import { connect, type EventName } from "./connect";
-import { count, plain } from "./diagnostic";
+import { count, plain, thrownBy } from "./diagnostic";
 import { noteLoads } from "./loaded";
-import { overlay } from "./overlay";
+import { overlay, pageSource } from "./overlay";
 import type { Building, Built, BuildError, Diagnostic, Message } from "./protocol";
 import { registry } from "./registry";
 import { reloader } from "./reload";
+import { sender } from "./send";
 
 /** How long the server may be away, and a build may take, in ms, before the page says so. */
 const awayAfter = 1000;
@@ -26,7 +27,7 @@ function start(): void {
   if (started in window) return; // a second script tag
   Object.defineProperty(window, started, { value: true });
 
-  const { home, id, page } = config();
+  const { home, token, id, page } = config();
   const modules = registry();
   const mark = badge();
   const screen = overlay((errors, show) => {
@@ -64,7 +65,9 @@ function start(): void {
       case "built":
         return built(message, eventID);
       case "error":
-        return failed(message);
+        return failed(message, eventID);
+      case "custom":
+        return modules.events.emit(message.event, message.data);
       default:
         message satisfies never;
     }
@@ -79,16 +82,40 @@ function start(): void {
     if (!b.reload) screen.clear(b.source); // a mere reload mends nothing
     warn(b.warnings);
     const reason = await apply(b, page, modules);
-    if (reason !== null) return reload(reason, eventID);
+    if (reason !== null) return leave(reason, eventID);
     if (b.updates.length > 0) console.info(`[devserve] updated in ${b.ms} ms: ${b.updates.map((u) => u.path).join(", ")}`);
   }
 
-  function failed(e: BuildError): void {
+  async function failed(e: BuildError, eventID: string): Promise<void> {
     mark.hide("building");
+    const { errors, updates } = e;
+    await modules.events.emit("vite:error", { type: "error", err: { message: errors[0]?.text, stack: "", ...errors[0] } });
+    const reason = updates ? await applyUpdates({ build: e.build, updates }, page, modules) : null;
+    if (reason !== null) return leave(reason, eventID);
     if (!screen.show(e)) return; // a new stream tells it again
     warn(e.warnings);
     for (const d of e.errors) console.error(`[devserve] ${plain(d)}\n\nFix it and save: this page follows.`);
   }
+
+  /** Reloads, having told those who want to know before. */
+  async function leave(reason: string, eventID: string): Promise<void> {
+    try {
+      modules.send("devserve:reload", { reason });
+      await modules.events.emit("vite:beforeFullReload", { type: "full-reload", path: "*" });
+    } finally {
+      reload(reason, eventID);
+    }
+  }
+
+  modules.send = sender(home, token);
+  modules.onReload = (reason) => void leave(reason, known);
+  modules.onErrors = () => {
+    const errors = [...modules.errors].map(([node, thrown]) => thrownBy(node.id, thrown));
+    if (errors.length === 0) screen.clear(pageSource);
+    else screen.show({ type: "error", build: modules.build, source: pageSource, errors, warnings: [] });
+    for (const d of errors) console.error(`[devserve] ${plain(d)}`);
+  };
+  if (modules.errors.size > 0) modules.onErrors();
 
   function warn(warnings: Diagnostic[]): void {
     if (warnings.length === 0) warned.clear();
@@ -115,6 +142,7 @@ function start(): void {
     },
     state(up) {
       if (up) console.info("[devserve] connected");
+      void modules.events.emit(up ? "vite:ws:connect" : "vite:ws:disconnect", {});
       if (up) mark.hide("offline");
       else mark.show("offline", "devserve does not answer. Trying again…", awayAfter);
     },

@@ -6,6 +6,9 @@ import css from "./overlay.css";
 import { element, h, keep } from "./element";
 import type { BuildError, Diagnostic, Note } from "./protocol";
 
+/** The source of errors that the page itself found: modules that threw. A good build does not end those. */
+export const pageSource = "page";
+
 export interface Overlay {
   /**
    * Shows errors in place of those of the same source, or takes them away if there are none.
@@ -55,8 +58,7 @@ export function overlay(hidden: (errors: number, show: () => void) => void): Ove
       return true;
     },
     clear(source) {
-      if (source === undefined) broken.clear();
-      else broken.delete(source);
+      for (const key of broken.keys()) if (key === (source ?? key) && (source || key !== pageSource)) broken.delete(key);
       if (broken.size === 0) closed.clear();
       render();
     },

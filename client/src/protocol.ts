@@ -45,7 +45,26 @@ export interface Built {
   warnings: Diagnostic[];
   updates: Update[];
   reload?: { reason: string };
+  /** What the page must know of the modules beyond their code. */
+  info?: ModuleInfo;
   sync?: boolean;
+}
+
+/** What a bundle or an update says of its modules beyond their code. */
+export interface ModuleInfo {
+  /** The static imports, in order, of modules that run by promise. */
+  asyncs?: Record<string, string[]>;
+  /** By module that accepts exports by name, and importer: the names that it reads. */
+  names?: Record<string, Record<string, string[]>>;
+  /** By module that accepts dependencies: IDs by import specifier. */
+  specs?: Record<string, Record<string, string>>;
+}
+
+/** An event of the program's own, for import.meta.hot.on. */
+export interface Custom {
+  type: "custom";
+  event: string;
+  data: unknown;
 }
 
 export interface BuildError {
@@ -54,8 +73,10 @@ export interface BuildError {
   source: string;
   errors: Diagnostic[];
   warnings: Diagnostic[];
+  /** What changed beside, and is not broken. */
+  updates?: Update[];
   sync?: boolean;
 }
 
 /** A message is an event's data with the event's name as its `type`. */
-export type Message = Building | Built | BuildError;
+export type Message = Building | Built | BuildError | Custom;

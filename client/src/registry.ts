@@ -4,13 +4,19 @@
 //
 // Modules with top-level await, and those that import one, are run by promise instead, before
 // anything requires them; see run.
+//
+// What importers hold of a module, its namespace, is one object for good. When a module runs again
+// after an edit (update.ts), its new exports are put into that object, so an importer that
+// reads a binding reads the new one, as with webpack and Bun.
 
-import { type Exports, helpers, Lazy, markES } from "./interop";
-import type { Update } from "./protocol";
+import { Acceptances, Events, Statuses, ViteHot, WebpackHot } from "./hot";
+import { type Exports, helpers, isES, Lazy, markES, retarget, rewrap } from "./interop";
+import type { ModuleInfo, Update } from "./protocol";
 import { Styles } from "./style";
+import { Updater } from "./update";
 
 /** What a bundle brings for a module: esbuild's output, wrapped. It returns a promise if it has top-level await. */
-type Factory = (module: Module, exports: Exports, require: Require, meta: Meta) => unknown;
+export type Factory = (module: Instance, exports: Exports, require: Require, meta: Meta) => unknown;
 
 /** Gives what a module exports; for what import() became, a [Lazy]. */
 type Require = (id: string) => unknown;
@@ -18,26 +24,78 @@ type Require = (id: string) => unknown;
 /** What import.meta is in a module. */
 interface Meta {
   url: string;
+  hot: ViteHot;
   env: Record<string, unknown>;
   /** Shows the module's style sheet. */
   style(): void;
   resolve(spec: string): string;
 }
 
-interface Module {
-  id: string;
-  exports: unknown;
+/** A module as the page knows it, through all its evaluations. */
+export class Node {
+  factory: Factory | undefined;
+  /** The build that brought the factory. */
+  build = 0;
+  instance: Instance | undefined;
+  /** Whether it runs without being imported: an entry, or what import() asked for. */
+  root = false;
+  /** When it ran, counted over the page. */
+  order = 0;
+  readonly parents = new Set<Node>();
+  readonly children = new Set<Node>();
+  /** What import.meta.hot.data shows. */
+  data: Record<string, unknown> = {};
+  hot = new Acceptances();
+  dispose: ((data: Record<string, unknown>) => unknown) | undefined;
+  prune: ((data: Record<string, unknown>) => unknown) | undefined;
+  /** What importers hold, if it is an ES module. */
+  namespace: Exports | undefined;
+  /** The static imports, in order, of a module that runs by promise. */
+  asyncImports: string[] | undefined;
+  /** The names that each importer reads; kept for modules that accept exports by name. */
+  importedNames = new Map<string, string[]>();
+  /** IDs by import specifier; kept for modules that accept dependencies. */
+  specs: Record<string, string> = {};
+
+  constructor(readonly id: string) {}
 }
 
-/** A module that has run, is running, or has thrown. */
-interface Instance extends Module {
+/** One evaluation of a module: what its code sees as `module`. */
+export class Instance {
+  readonly hot: WebpackHot;
   error?: { thrown: unknown };
   done?: Promise<void>; // of one that runs by promise
-}
+  /** What this evaluation exports, while the namespace shows what the newest does. */
+  own: unknown = {};
+  private current: unknown = this.own;
 
-interface Definition {
-  factory: Factory;
-  build: number;
+  constructor(
+    registry: Registry,
+    private readonly node: Node,
+  ) {
+    this.hot = new WebpackHot(registry, node);
+  }
+
+  get id(): string {
+    return this.node.id;
+  }
+
+  get exports(): unknown {
+    return this.current;
+  }
+
+  set exports(value: unknown) {
+    this.own = value;
+    this.current = value;
+    if (!isES(value)) return;
+    const held = this.node.namespace;
+    if (held && held !== value) {
+      retarget(held, value);
+      this.current = held;
+    } else {
+      this.node.namespace = value;
+    }
+  }
 }
 
 const lazyPrefix = "lazy:";
@@ -46,47 +104,61 @@ export class Registry {
   /** The newest build that any bundle or update on this page contains; 0 if there is none. */
   build = 0;
 
-  /** ID of the newest server event that this page has dealt with: what tools and tests wait for. */
-  event = "";
-
   /** IDs of entries that were never built. */
   readonly failed: string[] = [];
 
   readonly helpers = helpers;
+  readonly events = new Events();
+  readonly statuses = new Statuses();
+  readonly styles = new Styles();
+  readonly nodes = new Map<string, Node>();
+
+  /** The newest event of the server's that the page has dealt with. */
+  event = "";
+
+  /** Modules that threw while they ran, and did not run again since. */
+  readonly errors = new Map<Node, unknown>();
+
+  // Set by the client: who carries a message to the server, reloads the page, shows errors.
+  send: (event: string, data?: unknown) => void = () => undefined;
+  onReload: (reason: string) => void = () => globalThis.location?.reload();
+  onErrors: () => void = () => undefined;
 
   private env: Record<string, unknown> = { BASE_URL: "/" };
-  private readonly definitions = new Map<string, Definition>();
-  private readonly instances = new Map<string, Instance>();
-  private readonly styles = new Styles();
-
-  /** The static imports, in order, of modules that run by promise. */
-  private readonly asyncs = new Map<string, string[]>();
-
-  /** What runs on the page without being imported by anything: entries, and what import() asked for. */
-  private readonly roots = new Set<string>();
   private readonly loads = new Map<string, Promise<unknown>>();
+  private readonly updater = new Updater(this);
+  private count = 0;
 
   /** Takes in the environment that import.meta.env shows. */
   setEnv(env: Record<string, unknown>): void {
     this.env = env;
   }
 
+  node(id: string): Node {
+    let node = this.nodes.get(id);
+    if (!node) this.nodes.set(id, (node = new Node(id)));
+    return node;
+  }
+
   /** Takes in the packages: a factory that returns a table of functions, of which `es` name ES modules. */
   dependencies(build: number, factory: Factory, ids: string[], es: string[], style: string): void {
     let table: Record<string, () => unknown> | undefined;
     for (const id of ids) {
-      if (this.definitions.has(id)) continue; // two bundles of one page share their packages
-      const load: Factory = (module) => {
+      const node = this.node(id);
+      if (node.factory) continue; // two bundles of one page share their packages
+      node.build = build;
+      node.factory = (module) => {
         if (!table) {
-          const packages: Module = { id: "packages", exports: {} };
-          factory(packages, packages.exports as Exports, (dep) => this.require(dep, ""), this.meta(""));
-          table = packages.exports as Record<string, () => unknown>;
+          const packages = new Node("packages");
+          const instance = new Instance(this, packages);
+          factory(instance, instance.exports as Exports, (dep) => this.require(dep, node), this.meta(packages));
+          table = instance.exports as Record<string, () => unknown>;
           if (style) this.styles.show("packages", style);
         }
-        module.exports = table[id]?.();
-        if (es.includes(id)) markES(module.exports as object);
+        const value = table[id]?.();
+        if (es.includes(id)) markES(value as object);
+        module.exports = value;
       };
-      this.definitions.set(id, { factory: load, build });
     }
   }
 
@@ -96,101 +168,158 @@ export class Registry {
     factories: Record<string, Factory>,
     styles: Record<string, string>,
     remotes: Record<string, object>,
-    asyncs: Record<string, string[]>,
+    info: ModuleInfo,
   ): void {
     this.build = Math.max(this.build, build);
     for (const [id, factory] of Object.entries(factories)) {
-      if (!this.definitions.has(id)) this.definitions.set(id, { factory, build });
+      const node = this.node(id);
+      if (node.factory) continue;
+      node.factory = factory;
+      node.build = build;
     }
     for (const [id, text] of Object.entries(styles)) this.styles.define(id, text, build);
-    for (const [url, namespace] of Object.entries(remotes)) {
-      markES(namespace);
-      this.instances.set(url, { id: url, exports: namespace });
-    }
-    for (const [id, imports] of Object.entries(asyncs)) this.asyncs.set(id, imports);
+    for (const [url, namespace] of Object.entries(remotes)) this.adopt(url, namespace);
+    this.inform(info);
+  }
+
+  inform({ asyncs, names, specs }: ModuleInfo): void {
+    for (const [id, imports] of Object.entries(asyncs ?? {})) this.node(id).asyncImports = imports;
+    for (const [id, by] of Object.entries(names ?? {})) this.node(id).importedNames = new Map(Object.entries(by));
+    for (const [id, map] of Object.entries(specs ?? {})) this.node(id).specs = map;
+  }
+
+  /** Takes in a module that the browser has loaded by itself. */
+  private adopt(url: string, namespace: object): void {
+    markES(namespace);
+    const node = this.node(url);
+    node.instance = new Instance(this, node);
+    node.instance.exports = namespace;
   }
 
   /** Runs an entry; returns its exports, or a promise for them when something awaits at its top level. */
   start(id: string): unknown {
-    this.roots.add(id);
-    if (!this.asyncs.has(id)) return this.require(id, id);
-    return this.run(id, new Set()).then(() => this.require(id, id));
+    const node = this.node(id);
+    node.root = true;
+    const fail = (thrown: unknown): never => {
+      this.errors.set(node, thrown);
+      this.onErrors();
+      throw thrown;
+    };
+    if (node.asyncImports) return this.run(node, new Set()).then(() => this.require(id, node), fail);
+    try {
+      return this.require(id, node);
+    } catch (thrown) {
+      return fail(thrown);
+    }
   }
 
   /** Reports whether a module or an imported style sheet is in this page. */
   has(id: string): boolean {
-    return this.definitions.has(id);
+    return this.nodes.get(id)?.factory !== undefined;
   }
 
   /** Applies updates that carry code. Resolves to null, or to the reason why the page must reload. */
-  async update(build: number, updates: Update[]): Promise<string | null> {
-    const news = updates.filter((u) => u.code !== undefined);
-    this.build = Math.max(this.build, build);
-    for (const u of news) {
-      if (u.type === "css") this.styles.update(u.path, u.code ?? "", build);
-    }
-    const stale = news.find((u) => u.type === "js" && (this.definitions.get(u.path)?.build ?? build) < build);
-    return stale ? `${stale.path} changed` : null;
+  update(build: number, updates: Update[], info: ModuleInfo = {}): Promise<string | null> {
+    return this.updater.update(build, updates, info);
   }
 
-  /** Returns what the module exports, having run it if it has not. `importer` is who asks. */
-  private require(id: string, importer: string): unknown {
+  /** Takes a module's own objection to having been replaced: its importers run again instead. */
+  invalidate(node: Node, message?: string): void {
+    this.updater.invalidate(node, message);
+  }
+
+  /** Runs a module again, as after an edit. */
+  rerun(node: Node): void {
+    this.updater.rerun(node);
+  }
+
+  /** Returns what a module exports, having run it if it has not, for `importer`. */
+  require(id: string, importer: Node): unknown {
     if (id.startsWith(lazyPrefix)) return this.lazy(id.slice(lazyPrefix.length));
-    const instance = this.instances.get(id);
-    if (instance) {
-      if (instance.error) throw instance.error.thrown;
-      return instance.exports;
-    }
-    const definition = this.definitions.get(id);
+    const node = this.nodes.get(id);
     // esbuild resolves what can be known; what is left is import() of an expression.
-    if (!definition) return Lazy.resolve(native(this.resolve(id, importer)));
-    return this.evaluate(id, definition).exports;
+    if (!node?.factory && !node?.instance) return Lazy.resolve(native(this.absolute(id, importer.id)));
+    if (node !== importer) {
+      importer.children.add(node);
+      node.parents.add(importer);
+    }
+    const instance = node.instance ?? this.evaluate(node);
+    if (instance.error) throw instance.error.thrown;
+    return instance.exports;
   }
 
-  private evaluate(id: string, { factory }: Definition): Instance {
-    const instance: Instance = { id, exports: {} };
-    this.instances.set(id, instance);
+  /** Runs a module's factory. What it throws is kept, as in a browser's module map. */
+  evaluate(node: Node): Instance {
+    const instance = new Instance(this, node);
+    const initial = instance.exports as Exports;
+    node.instance = instance;
+    const fail = (thrown: unknown): void => {
+      instance.error = { thrown };
+      blame(thrown, node.id);
+    };
     try {
-      const result = factory(instance, instance.exports as Exports, (dep) => this.require(dep, id), this.meta(id));
+      const result = node.factory?.(instance, initial, (dep) => this.require(dep, node), this.meta(node));
       if (result instanceof Promise) {
-        instance.done = result.catch((thrown: unknown) => {
-          instance.error = { thrown };
-          throw thrown;
-        });
+        instance.done = result.then(
+          () => this.ran(node),
+          (thrown: unknown) => {
+            fail(thrown);
+            throw thrown;
+          },
+        );
         instance.done.catch(() => undefined); // who awaits it hears of it
       }
     } catch (thrown) {
-      instance.error = { thrown }; // as the module map of a browser does
+      fail(thrown);
       throw thrown;
     }
+    this.ran(node);
     return instance;
+  }
+
+  private ran(node: Node): void {
+    node.order = ++this.count;
+  }
+
+  /** Drops a module's evaluation, so that it runs again when it is next required. Returns what there was. */
+  forget(node: Node): Forgotten {
+    const old: Forgotten = { instance: node.instance, hot: node.hot, children: [...node.children] };
+    for (const [event, listener] of node.hot.listeners) this.events.off(event, listener);
+    for (const child of node.children) child.parents.delete(node);
+    node.children.clear();
+    node.instance = undefined;
+    node.hot = new Acceptances();
+    return old;
+  }
+
+  /** After a module has run again: what importers of its CommonJS exports hold shows the new ones. */
+  replaced(node: Node, old: Forgotten): void {
+    if (old.instance && node.instance) rewrap(old.instance.exports, node.instance.exports);
   }
 
   /**
    * Runs a module that waits for something, after what it imports: siblings are started in order and awaited
    * together. https://tc39.es/ecma262/#sec-innermoduleevaluation
    */
-  private async run(id: string, seen: Set<string>): Promise<void> {
-    const running = this.instances.get(id);
-    if (running) {
-      if (running.error) throw running.error.thrown;
-      return running.done;
+  async run(node: Node, seen: Set<Node>): Promise<void> {
+    if (node.instance) {
+      if (node.instance.error) throw node.instance.error.thrown;
+      return node.instance.done;
     }
-    if (seen.has(id)) return; // a cycle
-    seen.add(id);
-    const imports = this.asyncs.get(id);
-    if (imports) await Promise.all(imports.map((dep) => this.run(dep, seen)));
-    const definition = this.definitions.get(id);
-    if (definition && !this.instances.has(id)) await this.evaluate(id, definition).done;
+    if (seen.has(node)) return; // a cycle
+    seen.add(node);
+    if (node.asyncImports) await Promise.all(node.asyncImports.map((dep) => this.run(this.node(dep), seen)));
+    if (node.factory && !node.instance) await this.evaluate(node).done;
   }
 
   /** Answers import(): what the page has not got is fetched first. */
   private lazy(id: string): Lazy {
     const load = async (): Promise<unknown> => {
-      if (!this.definitions.has(id) && !this.instances.has(id)) await this.fetch(id);
-      this.roots.add(id);
-      if (this.asyncs.has(id)) await this.run(id, new Set());
-      return this.require(id, id);
+      const node = this.node(id);
+      if (!node.factory && !node.instance) await this.fetch(id);
+      node.root = true;
+      if (node.asyncImports) await this.run(node, new Set());
+      return this.require(id, node);
     };
     return new Lazy((resolve, reject) => load().then(resolve, reject));
   }
@@ -199,14 +328,12 @@ export class Registry {
     let loading = this.loads.get(id);
     if (!loading) {
       if (/^(https?:)?\/\//.test(id)) {
-        loading = native(id).then((namespace) => {
-          markES(namespace);
-          this.instances.set(id, { id, exports: namespace });
-        });
+        loading = native(id).then((namespace) => this.adopt(id, namespace));
       } else {
-        const base = String(this.env["BASE_URL"]);
+        const base = this.base;
         const path = id.startsWith(base) ? id.slice(base.length) : `@/${id}`;
-        const query = new URLSearchParams([...this.roots].map((root) => ["from", root]));
+        const query = new URLSearchParams();
+        for (const node of this.nodes.values()) if (node.root) query.append("from", node.id);
         query.append("t", String(Date.now())); // a module that failed is asked for again
         const escaped = encodeURIComponent(path).replace(/%2F/g, "/").replace(/\.\./g, "%2E%2E");
         loading = native(`${base}_devserve/build/lazy/${escaped}?${query}`);
@@ -217,28 +344,76 @@ export class Registry {
     return loading;
   }
 
-  private meta(id: string): Meta {
-    const url = this.resolve(id, "");
+  /** The URL prefix of the site, with both slashes. */
+  get base(): string {
+    return String(this.env["BASE_URL"]);
+  }
+
+  private meta(node: Node): Meta {
     return {
-      url,
+      url: this.absolute(node.id, ""),
+      hot: new ViteHot(this, node),
       env: this.env,
-      style: () => this.styles.showDefined(id),
-      resolve: (spec) => this.resolve(spec, id),
+      style: () => this.styles.showDefined(node.id),
+      resolve: (spec) => this.absolute(spec, node.id),
     };
   }
 
-  private resolve(spec: string, importer: string): string {
-    const origin = globalThis.location?.origin ?? "null";
+  private absolute(spec: string, importer: string): string {
     try {
-      return new URL(spec, new URL(importer, origin)).href;
+      return new URL(spec, new URL(importer, globalThis.location?.origin)).href;
     } catch {
       return spec;
     }
   }
+
+  /** Returns the ID of what a module names to accept it: as it imports it, or as a path of the page's. */
+  resolve(spec: string, importer: Node): string {
+    const known = importer.specs[spec];
+    if (known) return known;
+    const path = resolvePath(spec, importer.id, this.base);
+    const stem = path.replace(/\.[cm]?jsx?$/, "");
+    const found = [path, ...endings.map((e) => path + e), ...endings.map((e) => stem + e), ...endings.map((e) => `${path}/index${e}`)];
+    return found.find((id) => this.nodes.has(id)) ?? path;
+  }
+}
+
+export interface Forgotten {
+  instance: Instance | undefined;
+  hot: Acceptances;
+  children: Node[];
+}
+
+const endings = [".tsx", ".ts", ".jsx", ".js", ".mjs", ".mts", ".cjs", ".css", ".json"];
+
+/** Resolves a relative specifier against an ID, which may itself be relative ("../shared/x.ts"). */
+function resolvePath(spec: string, importer: string, base: string): string {
+  if (spec.startsWith("/")) return spec.startsWith(base) ? spec : base + spec.slice(1);
+  if (!spec.startsWith(".")) return spec;
+  const parts = importer.split("/").slice(0, -1);
+  for (const part of spec.split("/")) {
+    if (part === "..") {
+      if (parts.length === 0 || parts.at(-1) === "..") parts.push("..");
+      else parts.pop();
+    } else if (part !== ".") parts.push(part);
+  }
+  return parts.join("/");
+}
+
+const blamed = new WeakMap<object, string>();
+
+/** Notes which module threw an error first: the innermost, as errors pass through importers. */
+function blame(thrown: unknown, id: string): void {
+  if (typeof thrown === "object" && thrown !== null && !blamed.has(thrown)) blamed.set(thrown, id);
+}
+
+/** The ID of the module that threw an error while it ran, or "". */
+export function culprit(thrown: unknown): string {
+  return (typeof thrown === "object" && thrown !== null && blamed.get(thrown)) || "";
 }
 
 /** The browser's own import(). */
-function native(url: string): Promise<object> {
+export function native(url: string): Promise<object> {
   return import(url) as Promise<object>;
 }
 

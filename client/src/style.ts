@@ -3,11 +3,12 @@
 interface Sheet {
   text: string;
   build: number;
-  element?: HTMLStyleElement;
+  element?: HTMLStyleElement | undefined;
 }
 
 export class Styles {
   private readonly sheets = new Map<string, Sheet>();
+  private unordered = false;
 
   /** Takes in a sheet; what another bundle of this page has brought stays. */
   define(id: string, text: string, build: number): void {
@@ -28,14 +29,34 @@ export class Styles {
     element.textContent = sheet.text;
     document.head.append(element);
     sheet.element = element;
+    this.unordered = true;
   }
 
-  /** Replaces a sheet's text; what the page has not got, or has newer, is left alone. */
+  /** Takes a sheet out of the document. */
+  hide(id: string): void {
+    const sheet = this.sheets.get(id);
+    sheet?.element?.remove();
+    if (sheet) sheet.element = undefined;
+  }
+
+  /** Replaces a sheet's text, or takes in a new one; what the page has newer is left alone. */
   update(id: string, text: string, build: number): void {
     const sheet = this.sheets.get(id);
-    if (!sheet || sheet.build >= build) return;
+    if (!sheet) return this.define(id, text, build);
+    if (sheet.build >= build) return;
     sheet.text = text;
     sheet.build = build;
     if (sheet.element) sheet.element.textContent = text;
+  }
+
+  /** Puts the sheets into the order of the modules, as a fresh load would have them, if new ones came. */
+  arrange(order: () => string[]): void {
+    if (!this.unordered) return;
+    this.unordered = false;
+    const wanted = order().flatMap((id) => this.sheets.get(id)?.element ?? []);
+    const inDocument = [...document.querySelectorAll<HTMLStyleElement>("style[data-devserve]")].filter((e) => wanted.includes(e));
+    if (wanted.every((e, i) => e === inDocument[i])) return;
+    const end = inDocument.at(-1)?.nextSibling ?? null;
+    for (const element of wanted) document.head.insertBefore(element, end);
   }
 }

@@ -1,0 +1,80 @@
+// From changed modules to what must run again: the walk from each towards its importers, to the nearest
+// that accept it, on every path. Pure: it looks at the graph and touches nothing.
+//
+// The page does this and not the server, as only the page knows which modules have run and what they said.
+
+import type { Node } from "./registry";
+
+export interface Boundary {
+  node: Node;
+  /** The accepted dependencies of node that run again; node itself if it accepts itself. */
+  via: Node[];
+}
+
+export interface Plan {
+  boundaries: Boundary[];
+  /** All modules between the changed ones and their boundaries: they are disposed of and run again. */
+  outdated: Set<Node>;
+  /** From a changed module to one that nothing accepts: why a full reload is needed. */
+  dead?: { chain: Node[]; why: string };
+}
+
+export function plan(changed: Iterable<Node>, invalidated?: Node): Plan {
+  const outdated = new Set<Node>();
+  const boundaries = new Map<Node, Set<Node>>();
+  let dead: Plan["dead"];
+
+  const bound = (node: Node, via: Node): void => {
+    const set = boundaries.get(node) ?? new Set();
+    boundaries.set(node, set.add(via));
+  };
+
+  const visit = (node: Node, chain: Node[]): void => {
+    if (dead || outdated.has(node)) return;
+    const path = [...chain, node];
+    if (invalidated && node === invalidated && chain.length > 0) {
+      dead = { chain: path, why: "it was invalidated, and its importers lead back to it" };
+      return;
+    }
+    if (node.hot.declined.has(node.id)) {
+      dead = { chain: path, why: "it declines updates" };
+      return;
+    }
+    outdated.add(node);
+    // An importer that has thrown is incomplete: it must run again too, whoever accepts what it imports.
+    const broken = [...node.parents].filter((p) => p.instance?.error);
+    if (broken.length === 0 && (node.hot.accepts(node.id) || coversImports(node))) {
+      bound(node, node);
+      return;
+    }
+    if (node.root) {
+      dead = { chain: path, why: "nothing accepts it" };
+      return;
+    }
+    for (const parent of broken.length > 0 && node.hot.accepts(node.id) ? broken : node.parents) {
+      if (parent.hot.declined.has(node.id)) dead = { chain: [...path, parent], why: "it declines updates of what it imports" };
+      else if (parent.hot.accepts(node.id) && !parent.instance?.error) bound(parent, node);
+      else visit(parent, path);
+    }
+  };
+
+  for (const node of changed) visit(node, []);
+
+  // A boundary that runs again itself, for another path, makes what it accepts by callback run with it.
+  const list = [...boundaries]
+    .filter(([node, via]) => via.has(node) || !outdated.has(node))
+    .map(([node, via]) => ({ node, via: via.has(node) ? [node] : [...via] }))
+    .sort((a, b) => a.node.order - b.node.order);
+  return dead ? { boundaries: list, outdated, dead } : { boundaries: list, outdated };
+}
+
+/** Reports whether a module accepts all that others import of it, name by name. */
+function coversImports(node: Node): boolean {
+  const accepted = node.hot.exports;
+  if (!accepted) return false;
+  for (const parent of node.parents) {
+    const names = node.importedNames.get(parent.id);
+    if (!names || names.some((n) => !accepted.has(n))) return false;
+  }
+  return true;
+}
