@@ -108,17 +108,18 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // line encodes v. What a terminal would obey is escaped, since people look at logs too.
 func line(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
+	var text, b strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		panic(err) // the types above always marshal
 	}
-	var b strings.Builder
-	for _, r := range string(text) {
-		if commands(r) {
+	for _, r := range text.String() {
+		if commands(r) && r != '\n' {
 			fmt.Fprintf(&b, `\u%04x`, r)
 		} else {
 			b.WriteRune(r)
 		}
 	}
-	return b.String() + "\n"
+	return b.String()
 }

@@ -87,12 +87,6 @@ func plain(err error) string {
 }
 
 func newApp(stdout io.Writer) *cli.App {
-	text := func(s string) func(*cli.Context) error {
-		return func(*cli.Context) error {
-			_, err := io.WriteString(stdout, s)
-			return err
-		}
-	}
 	helpFlag := &cli.BoolFlag{Name: "help", Aliases: []string{"h"}}
 	return &cli.App{
 		Name: "devserve",
@@ -111,20 +105,20 @@ func newApp(stdout io.Writer) *cli.App {
 			helpFlag,
 		},
 		Commands: []*cli.Command{
-			{Name: "notify", Flags: []cli.Flag{helpFlag}, HideHelp: true, OnUsageError: onUsageError, Action: func(c *cli.Context) error {
+			{Name: "notify", Flags: []cli.Flag{helpFlag}, OnUsageError: onUsageError, Action: func(c *cli.Context) error {
 				if c.Bool("help") {
-					return text(helpNotify)(c)
+					return show(stdout, helpNotify)
 				}
 				return notify(c, stdout)
 			}},
-			{Name: "help", HideHelp: true, OnUsageError: onUsageError, Action: text(help)},
+			{Name: "help", OnUsageError: onUsageError, Action: func(*cli.Context) error { return show(stdout, help) }},
 		},
 		Action: func(c *cli.Context) error {
 			switch {
 			case c.Bool("help"):
-				return text(help)(c)
+				return show(stdout, help)
 			case c.Bool("version"):
-				return text(version())(c)
+				return show(stdout, version())
 			}
 			o, err := parseOptions(c)
 			if err != nil {
@@ -134,13 +128,19 @@ func newApp(stdout io.Writer) *cli.App {
 		},
 		// In the environment a list has one value a line: globs and definitions contain commas.
 		SliceFlagSeparator: "\n",
-		OnUsageError:       onUsageError,
-		HideHelp:           true, // ours are shorter
 		HideVersion:        true,
-		Writer:             io.Discard,
+		OnUsageError:       onUsageError,
+		ExitErrHandler:     func(*cli.Context, error) {}, // ours is run
+		Writer:             io.Discard,                   // we print all there is
 		ErrWriter:          io.Discard,
-		ExitErrHandler:     func(*cli.Context, error) {},
 	}
+}
+
+func init() { cli.HelpFlag = nil } // it takes a directory for a topic; ours is in newApp
+
+func show(w io.Writer, text string) error {
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 func env(name string) []string { return []string{"DEVSERVE_" + name} }

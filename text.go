@@ -100,10 +100,17 @@ func (t *text) build(at time.Time, e server.Build) string {
 	if !failed {
 		b.WriteString(done(e))
 	}
-	fmt.Fprintf(&b, " %s\n", t.dim(fmt.Sprintf("(%s, %s)", took(e.Took), count(e.Clients, "client"))))
-	b.WriteString(t.diagnostics(t.red("error"), e.Errors))
+	facts := count(e.Clients, "client")
+	if e.Number > 0 {
+		facts = took(e.Took) + ", " + facts
+	}
+	b.WriteString(" " + t.dim("("+facts+")") + "\n")
+	below := t.diagnostics(t.red("error"), e.Errors)
 	if !t.quiet {
-		b.WriteString(t.diagnostics(t.yellow("warning"), e.Warnings))
+		below += t.diagnostics(t.yellow("warning"), e.Warnings)
+	}
+	if below != "" {
+		b.WriteString(below + "\n")
 	}
 	return b.String()
 }
@@ -155,9 +162,6 @@ func (t *text) diagnostics(label string, ds []server.Diagnostic) string {
 			t.diagnostic(&b, "    ", n)
 		}
 	}
-	if len(ds) > 0 {
-		b.WriteByte('\n')
-	}
 	return b.String()
 }
 
@@ -205,6 +209,8 @@ func place(d server.Note) string {
 func took(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
 	switch {
+	case ms < 0.05:
+		return "<0.1 ms"
 	case ms < 9.95:
 		return fmt.Sprintf("%.1f ms", ms)
 	case ms < 999.5:
