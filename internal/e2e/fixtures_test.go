@@ -68,8 +68,8 @@ func (s *scenario) useFixture(name string) error {
 }
 
 // useWebpackClient bundles webpack-hot-middleware's client as webpack would, so that it runs in a page
-// that webpack has not made. What webpack's own runtime gives, the page gives: window.webpack is module.hot and
-// window.webpackHash the hash of the page's bundle.
+// that webpack has not made. What webpack's own runtime gives, the page gives: window.webpack is module.hot,
+// and window.webpackHash the hash of the page's bundle.
 func (s *scenario) useWebpackClient(file, query string) error {
 	dir, err := fixture("whm")
 	if err != nil {
@@ -78,8 +78,15 @@ func (s *scenario) useWebpackClient(file, query string) error {
 	r := api.Build(api.BuildOptions{
 		EntryPoints: []string{"webpack-hot-middleware/client.js"}, AbsWorkingDir: dir, Bundle: true, Outfile: "out.js",
 		Define: map[string]string{
-			"__resourceQuery": quote("?" + query), "__webpack_hash__": "window.webpackHash", "module.hot": "window.webpack",
+			"__resourceQuery": quote("?" + query), "__webpack_hash__": "window.webpackHash",
 		},
+		Plugins: []api.Plugin{{Name: "module.hot", Setup: func(b api.PluginBuild) {
+			b.OnLoad(api.OnLoadOptions{Filter: `[/\\]process-update\.js$`}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+				data, err := os.ReadFile(args.Path)
+				contents := "module.hot = window.webpack;" + string(data)
+				return api.OnLoadResult{Contents: &contents}, err
+			})
+		}}},
 	})
 	if len(r.Errors) > 0 {
 		return fmt.Errorf("esbuild: %s", r.Errors[0].Text)

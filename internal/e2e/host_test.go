@@ -479,6 +479,13 @@ func (e *events) builds() int {
 	return n
 }
 
+// newest is the ID of the last event.
+func (e *events) newest() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.all[len(e.all)-1].id
+}
+
 func (e *events) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -244,10 +243,13 @@ func compactJSON(text string) (string, error) {
 	return b.String(), nil
 }
 
+// quote is s as JSON.stringify writes it.
 func quote(s string) string {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return strconv.Quote(s)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
+		panic(err) // a string always encodes
 	}
-	return string(b)
+	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // steps are the words of scenarios. TEXT and VALUE take \n for a line end; FILE is relative to the
-// site and may begin with ../; REGEXPs of pages are JavaScript's, those of consoles Go's. A file of the archive whose
+// site, may begin with ../ and stands in quotes if it has a space; REGEXPs of pages are JavaScript's, those of consoles Go's. A file of the archive whose
 // content is "symlink TARGET" is made as such a link. The server starts by itself before the first step but use.
 //
 // How the site is served, before anything else:
@@ -229,12 +229,23 @@ const (
 
 func two(do func(s *scenario, a, b string) error) func(*scenario, string) error {
 	return func(s *scenario, rest string) error {
-		a, b, ok := strings.Cut(rest, " ")
-		if !ok {
-			return errors.New("want two words")
+		a, rest := first(rest)
+		b, _ := first(rest)
+		if b == "" {
+			return errors.New("want two names")
 		}
-		return do(s, a, strings.TrimSpace(b))
+		return do(s, a, b)
 	}
+}
+
+// first cuts the first word off, or what stands in the quotes at the beginning.
+func first(text string) (word, rest string) {
+	if quoted, ok := strings.CutPrefix(text, `"`); ok {
+		word, rest, _ = strings.Cut(quoted, `"`)
+		return word, strings.TrimSpace(rest)
+	}
+	word, rest, _ = strings.Cut(text, " ")
+	return word, rest
 }
 
 func onConsole(do func(*console, *regexp.Regexp) error) func(*tab, string) error {
@@ -343,7 +354,7 @@ func (b *tab) screenshot(name string) error {
 }
 
 func (s *scenario) written(rest string, how func(name string, data []byte) error) error {
-	name, text, _ := strings.Cut(rest, " ")
+	name, text := first(rest)
 	data, err := s.content(text)
 	if err != nil {
 		return err
@@ -378,7 +389,7 @@ func (s *scenario) truncate(name string, data []byte) error {
 }
 
 func (s *scenario) replace(rest string) error {
-	name, change, _ := strings.Cut(rest, " ")
+	name, change := first(rest)
 	from, to, ok := strings.Cut(change, " => ")
 	if !ok {
 		return errors.New("want FILE OLD => NEW")
@@ -395,7 +406,7 @@ func (s *scenario) replace(rest string) error {
 
 func (s *scenario) burst(rest string) error {
 	times, rest, _ := strings.Cut(rest, " ")
-	name, text, _ := strings.Cut(rest, " ")
+	name, text := first(rest)
 	n, err := strconv.Atoi(times)
 	if err != nil {
 		return err
