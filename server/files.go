@@ -39,7 +39,7 @@ func (e *refusal) Error() string { return e.text }
 
 var (
 	errNotFound   = &refusal{http.StatusNotFound, "there is no such file"}
-	errDenied     = &refusal{http.StatusNotFound, "devserve never serves files of this name"}
+	errDenied     = &refusal{http.StatusNotFound, "files of this name are never served"}
 	errOutside    = &refusal{http.StatusNotFound, "a symbolic link here leaves the site's folder"}
 	errPermission = &refusal{http.StatusForbidden, "the file system denies reading this"}
 	errIrregular  = &refusal{http.StatusForbidden, "this is neither a regular file nor a folder"}

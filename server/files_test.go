@@ -128,17 +128,17 @@ func TestFiles(t *testing.T) {
 		{"/run.js", module, 200, "text/javascript; charset=utf-8", "run()"},
 		{"/only.ts", module, 200, "text/plain; charset=utf-8", "let b"},
 
-		{"/.env", curl, 404, "text/plain; charset=utf-8", "never serves"},
-		{"/.env", navigation, 404, "text/html; charset=utf-8", "never serves"},
-		{"/public/.env", curl, 404, "text/plain; charset=utf-8", "never serves"},
-		{"/.git/config", curl, 404, "text/plain; charset=utf-8", "never serves"},
-		{"/.nothing", curl, 404, "text/plain; charset=utf-8", "never serves"}, // does not tell what is there
-		{"/certs/server.pem", curl, 404, "text/plain; charset=utf-8", "never serves"},
-		{"/main.js~", curl, 404, "text/plain; charset=utf-8", "never serves"},
-		{"/env.txt", curl, 404, "text/plain; charset=utf-8", "never serves"}, // by a link
+		{"/.env", curl, 404, "text/plain; charset=utf-8", "never served"},
+		{"/.env", navigation, 404, "text/html; charset=utf-8", "Files of this name are never served"},
+		{"/public/.env", curl, 404, "text/plain; charset=utf-8", "never served"},
+		{"/.git/config", curl, 404, "text/plain; charset=utf-8", "never served"},
+		{"/.nothing", curl, 404, "text/plain; charset=utf-8", "never served"}, // does not tell what is there
+		{"/certs/server.pem", curl, 404, "text/plain; charset=utf-8", "never served"},
+		{"/main.js~", curl, 404, "text/plain; charset=utf-8", "never served"},
+		{"/env.txt", curl, 404, "text/plain; charset=utf-8", "never served"}, // by a link
 		{"/outside.txt", curl, 404, "text/plain; charset=utf-8", "leaves the site"},
 		{"/up/secret.txt", curl, 404, "text/plain; charset=utf-8", "leaves the site"},
-		{"/up/", navigation, 404, "text/html; charset=utf-8", "leaves the site"},
+		{"/up/", navigation, 404, "text/html; charset=utf-8", "A symbolic link"},
 		{"/loop1", curl, 404, "text/plain; charset=utf-8", "no such file"},
 		{"/broken", curl, 404, "text/plain; charset=utf-8", "no such file"},
 		{"/LICENSE/", curl, 404, "text/plain; charset=utf-8", "no such file"},

@@ -66,8 +66,8 @@ func (f files) list(w http.ResponseWriter, r *http.Request, e file) *refusal {
 		}
 		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.Name, b.Name))
 	})
-	if l.More = len(l.Entries) - maxListed; l.More > 0 {
-		l.Entries = l.Entries[:maxListed]
+	if more := len(l.Entries) - maxListed; more > 0 {
+		l.Entries, l.More = l.Entries[:maxListed], more
 	}
 	w.Header().Set("Devserve-Page", r.URL.Path)
 	render(w, http.StatusOK, "listing", l)
@@ -124,7 +124,7 @@ func fail(w http.ResponseWriter, r *http.Request, refused *refusal) {
 	title := fmt.Sprintf("%d %s", refused.status, http.StatusText(refused.status))
 	if looksAt(r) {
 		h.Set("Devserve-Page", r.URL.Path) // so that it loads again when the file comes
-		render(w, refused.status, "error", map[string]string{"Title": title, "Path": r.URL.Path, "Text": refused.text})
+		render(w, refused.status, "error", map[string]string{"Title": title, "Path": r.URL.Path, "Text": strings.ToUpper(refused.text[:1]) + refused.text[1:]})
 		return
 	}
 	h.Set("Content-Type", "text/plain; charset=utf-8")

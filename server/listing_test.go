@@ -43,7 +43,7 @@ func TestListing(t *testing.T) {
 			t.Errorf("no %q in\n%s", words, body)
 		}
 	}
-	for _, words := range []string{"SECRET", ".env", "key.pem", "<img", dir, `href="../"`} {
+	for _, words := range []string{"SECRET", ".env", "key.pem", "<img", dir, `href="../"`, " more."} {
 		if strings.Contains(body, words) {
 			t.Errorf("%q in\n%s", words, body)
 		}
@@ -91,7 +91,7 @@ func TestErrorPage(t *testing.T) {
 	if resp.StatusCode != 404 {
 		t.Fatal(resp.Status)
 	}
-	for _, words := range []string{"404 Not Found", "&lt;script&gt;/x", "there is no such file", "_devserve/client.js"} {
+	for _, words := range []string{"404 Not Found", "&lt;script&gt;/x", "There is no such file.", "_devserve/client.js"} {
 		if !strings.Contains(body, words) {
 			t.Errorf("no %q in\n%s", words, body)
 		}
