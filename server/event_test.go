@@ -45,6 +45,22 @@ func TestEvent(t *testing.T) {
 	}
 }
 
+func TestLargeUpdatesGoByURL(t *testing.T) {
+	large := string(make([]byte, inlineLimit))
+	r := builder.Result{Build: 7, Updates: []builder.Update{
+		{Type: builder.JS, Path: "/a.ts", Code: large}, {Type: builder.JS, Path: "/b.ts", Code: "b"}, {Type: builder.CSS, Path: "/c.css", Code: "c"},
+	}}
+	url := "/sub/_devserve/build/update/7"
+	want := []reload.Update{{Type: reload.JS, Path: "/a.ts", URL: url}, {Type: reload.JS, Path: "/b.ts", URL: url}, {Type: reload.CSS, Path: "/c.css", Code: "c"}}
+	if got := updates(r, "/sub/"); !reflect.DeepEqual(got, want) {
+		t.Errorf("%.200v", got)
+	}
+	r.Updates = r.Updates[:1]
+	if got := updates(r, "/sub/"); len(got) != 1 || got[0].Code != large || got[0].URL != "" {
+		t.Errorf("at the limit: %.200v", got)
+	}
+}
+
 func TestListings(t *testing.T) {
 	for _, tt := range []struct {
 		name, base          string
