@@ -142,6 +142,7 @@ type Builder struct {
 	modules  map[string]*module
 	wanted   map[*module]bool   // what pages have asked for
 	linked   map[*module]bool   // those of wanted that are style sheets in a <link>
+	workers  map[*module]bool   // those that run in workers
 	bundles  map[string]*bundle // of the good state, by kind and ID
 	pending  map[*module]bool   // those whose next state is not the good one
 	errors   []Diagnostic       // of the last build
@@ -181,7 +182,7 @@ func New(o Options) (*Builder, error) {
 	b := &Builder{
 		o: o, log: o.Log,
 		resolver: newResolver(dir, o.Base, len(o.Plugins) > 0),
-		modules:  map[string]*module{}, wanted: map[*module]bool{}, linked: map[*module]bool{},
+		modules:  map[string]*module{}, wanted: map[*module]bool{}, linked: map[*module]bool{}, workers: map[*module]bool{},
 		bundles: map[string]*bundle{}, pending: map[*module]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{},
 		byFile: map[string][]*module{}, byLookup: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
@@ -227,8 +228,11 @@ func (b *Builder) serve(ctx context.Context, path, what string, assemble func(*m
 		abs = real
 	}
 	m := b.add(b.resolver.target(abs, ""))
-	if what == "style" {
+	switch what {
+	case "style":
 		b.linked[m] = true
+	case "worker":
+		b.workers[m] = true
 	}
 	b.want(m)
 	return b.cached(what, m, assemble).Output, nil
@@ -509,6 +513,7 @@ func (b *Builder) commit(r *Result) {
 	}
 	clear(b.pending)
 	if len(told) > 0 {
+		r.Updates = append(r.Updates, b.changedWorkers(told)...)
 		if b.asyncModules() { // what imports them may have to wait now, or no more
 			told = told[:0]
 			b.walk(b.roots(), good, true, func(m *module) { told = append(told, m) })
@@ -516,6 +521,22 @@ func (b *Builder) commit(r *Result) {
 		r.Info = b.info(told)
 		b.keep(r)
 	}
+}
+
+// changedWorkers is what pages are told when modules change that run in workers, which are out of the reach of
+// a page's registry: that the worker's script is another.
+func (b *Builder) changedWorkers(changed []*module) []Update {
+	var out []Update
+	for _, w := range b.roots() {
+		if !b.workers[w] {
+			continue
+		}
+		b.walk([]*module{w}, good, true, func(*module) {})
+		if slices.ContainsFunc(changed, func(m *module) bool { return m.mark == b.marks }) {
+			out = append(out, Update{Type: Asset, Path: w.id})
+		}
+	}
+	return out
 }
 
 // inOrder lists a set of modules as they are evaluated.

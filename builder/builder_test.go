@@ -20,6 +20,7 @@ import (
 //
 //	get src/main.ts            ask for an entry's bundle
 //	style a.css                ask for a linked style sheet
+//	worker src/work.ts         ask for a worker's bundle
 //	lazy src/page.ts           ask for a lazily imported module (from the last entry)
 //	write src/a.ts TEXT        save a file (\n in TEXT is a line end), and rebuild
 //	write src/a.ts < b.txt     the same with the content of another file of the archive
@@ -142,6 +143,10 @@ func (s *site) step(line string) error {
 		return nil
 	case "style":
 		out, err = s.b.Style(context.Background(), rest)
+		s.body = string(out.Body)
+		return err
+	case "worker":
+		out, err = s.b.Worker(context.Background(), rest)
 		s.body = string(out.Body)
 		return err
 	case "lazy":

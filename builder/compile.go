@@ -57,6 +57,11 @@ type result struct {
 
 // compile compiles modules, in waves, and returns what became of each.
 func (b *Builder) compile(ms []*module) map[*module]result {
+	return b.compileAll(ms, api.SourceMapNone)
+}
+
+// compileAll is compile, with or without source maps.
+func (b *Builder) compileAll(ms []*module, maps api.SourceMap) map[*module]result {
 	out := make(map[*module]result, len(ms))
 	var rest []*module
 	for _, m := range ms {
@@ -68,16 +73,16 @@ func (b *Builder) compile(ms []*module) map[*module]result {
 		}
 	}
 	for part := range slices.Chunk(rest, wave) {
-		b.compileWave(part, out)
+		b.compileWave(part, maps, out)
 	}
 	return out
 }
 
 // compileWave compiles up to a wave of scripts and styles. One broken file makes esbuild give
 // no output at all, so those that it names are taken out and the others tried again.
-func (b *Builder) compileWave(ms []*module, out map[*module]result) {
+func (b *Builder) compileWave(ms []*module, maps api.SourceMap, out map[*module]result) {
 	for len(ms) > 0 {
-		w := b.newWave(ms)
+		w := b.newWave(ms, maps)
 		built := api.Build(w.options(api.FormatCommonJS))
 		if len(built.Errors) == 0 {
 			again := w.collect(built, out)
@@ -86,7 +91,7 @@ func (b *Builder) compileWave(ms []*module, out map[*module]result) {
 			}
 			// A glob import pulled in files that are entry points of this wave too: apart, they are not.
 			for _, m := range again {
-				b.compileWave([]*module{m}, out)
+				b.compileWave([]*module{m}, maps, out)
 			}
 			return
 		}
@@ -103,13 +108,13 @@ func (b *Builder) compileWave(ms []*module, out map[*module]result) {
 				return
 			}
 			for _, m := range ms { // an error without a place: ask one by one
-				b.compileWave([]*module{m}, out)
+				b.compileWave([]*module{m}, maps, out)
 			}
 			return
 		}
 		for m, messages := range blamed {
 			if onlyTopLevelAwait(messages) {
-				out[m] = b.compileAsync(m)
+				out[m] = b.compileAsync(m, maps)
 			} else {
 				out[m] = w.failed(m, messages)
 			}
@@ -120,19 +125,21 @@ func (b *Builder) compileWave(ms []*module, out map[*module]result) {
 
 // A waveBuild is one call of esbuild: its entry points, and what its plugin saw.
 type waveBuild struct {
-	b  *Builder
-	ms []*module
+	b    *Builder
+	ms   []*module
+	maps api.SourceMap
 
 	byPath map[string]*module // entry points that are files
 
 	mu      sync.Mutex
 	imports map[string][]edge // by importing path
 	looked  map[string][]string
+	styles  []string          // where files would mend the imports of style sheets, of all of them
 	stubs   map[string]target // files that a glob import found, by path
 }
 
-func (b *Builder) newWave(ms []*module) *waveBuild {
-	w := &waveBuild{b: b, ms: ms, byPath: map[string]*module{}, imports: map[string][]edge{}, looked: map[string][]string{}, stubs: map[string]target{}}
+func (b *Builder) newWave(ms []*module, maps api.SourceMap) *waveBuild {
+	w := &waveBuild{b: b, ms: ms, maps: maps, byPath: map[string]*module{}, imports: map[string][]edge{}, looked: map[string][]string{}, stubs: map[string]target{}}
 	for _, m := range ms {
 		if m.namespace == "" {
 			w.byPath[m.path] = m
@@ -153,6 +160,7 @@ func (w *waveBuild) options(format api.Format) api.BuildOptions {
 	o.EntryPointsAdvanced = points
 	o.Format = format
 	o.Metafile = true
+	o.Sourcemap = w.maps
 	o.TreeShaking = api.TreeShakingFalse
 	o.Supported = map[string]bool{"dynamic-import": format != api.FormatCommonJS}
 	o.Plugins = append([]api.Plugin{{Name: pluginName, Setup: w.setup}}, w.b.o.Plugins...)
@@ -191,7 +199,6 @@ func (b *Builder) baseOptions() api.BuildOptions {
 		},
 		Outdir:    b.resolver.dir, // so that the sources of source maps are relative to it
 		Platform:  api.PlatformBrowser,
-		Sourcemap: api.SourceMapExternal,
 		Target:    target_,
 		Write:     false,
 	}
@@ -215,6 +222,7 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 			}
 			return api.OnResolveResult{Path: m.path, Namespace: m.namespace}, nil
 		case api.ResolveCSSImportRule, api.ResolveCSSComposesFrom, api.ResolveCSSURLToken:
+			w.recordStyle(args)
 			return w.b.resolveStyle(pb, args)
 		}
 		if args.Namespace == entryNamespace {
@@ -285,6 +293,25 @@ func (w *waveBuild) record(args api.OnResolveArgs, t target, ok bool) {
 	if !slices.Contains(w.imports[importer], e) {
 		w.imports[importer] = append(w.imports[importer], e)
 	}
+}
+
+// recordStyle notes where a style sheet looks for a file. A sheet is bundled with what it imports, and which of them
+// belongs to which entry is not known before they are all there.
+func (w *waveBuild) recordStyle(args api.OnResolveArgs) {
+	spec, _ := splitQuery(args.Path)
+	if isRemote(spec) || strings.HasPrefix(spec, "data:") || strings.HasPrefix(spec, "#") {
+		return
+	}
+	looked := []string{filepath.Join(args.ResolveDir, filepath.FromSlash(spec))}
+	switch {
+	case strings.HasPrefix(spec, "/"):
+		looked = []string{filepath.Join(w.b.resolver.dir, spec), filepath.Join(w.b.resolver.dir, "public", spec)}
+	case !isRelative(spec):
+		looked = append(looked, missingPackage(args.ResolveDir, spec)...)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.styles = append(w.styles, looked...)
 }
 
 // metafile is what we read of esbuild's.
@@ -368,7 +395,11 @@ func (w *waveBuild) failed(m *module, messages []api.Message) result {
 			errs[i].File = w.b.resolver.rel(m.path)
 		}
 	}
-	return result{errors: errs, looked: w.looked[w.key(m)]}
+	looked := w.looked[w.key(m)]
+	if m.kind.isStyle() {
+		looked = w.styles
+	}
+	return result{errors: errs, looked: looked}
 }
 
 // key is under what the plugin notes the imports of m.
