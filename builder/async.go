@@ -32,8 +32,8 @@ var (
 	exportClause    = regexp.MustCompile(`(?s)(?:\A|\n)export \{\n(.*?)\n\};\n?\z`)
 )
 
-func (b *Builder) compileAsync(m *module) result {
-	w := b.newWave([]*module{m})
+func (b *Builder) compileAsync(m *module, maps api.SourceMap) result {
+	w := b.newWave([]*module{m}, maps)
 	built := api.Build(w.options(api.FormatESModule))
 	if len(built.Errors) > 0 {
 		return result{errors: b.diagnostics(built.Errors)}
@@ -53,10 +53,11 @@ func (b *Builder) compileAsync(m *module) result {
 	contents, exports := wrapAsync(code, c.imports)
 	second := b.baseOptions()
 	second.Stdin = &api.StdinOptions{
-		Contents:   contents + "//# sourceMappingURL=data:application/json;base64," + base64.StdEncoding.EncodeToString(smap),
+		Contents:   contents + inlineMap(smap),
 		Sourcefile: b.resolver.rel(m.path), ResolveDir: b.resolver.dir, Loader: api.LoaderJS,
 	}
 	second.Format = api.FormatCommonJS
+	second.Sourcemap = maps
 	second.TreeShaking = api.TreeShakingFalse
 	second.Supported = map[string]bool{"dynamic-import": false}
 	second.Plugins = []api.Plugin{{Name: pluginName, Setup: func(pb api.PluginBuild) {
@@ -124,4 +125,12 @@ func wrapAsync(code []byte, imports []edge) (contents string, exports []string) 
 	}
 	return string(header) + strings.Join(hoisted, "") +
 		"__body(async (__exports) => { __exports({ " + strings.Join(getters, ", ") + " });\n" + string(body) + "\n});\n", exports
+}
+
+// inlineMap is the comment by which esbuild finds the source map of what it reads.
+func inlineMap(smap []byte) string {
+	if smap == nil {
+		return ""
+	}
+	return "//# sourceMappingURL=data:application/json;base64," + base64.StdEncoding.EncodeToString(smap)
 }

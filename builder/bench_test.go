@@ -58,6 +58,7 @@ func BenchmarkCold(b *testing.B) {
 		a := generate(b, n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := newSite(b, a, Options{})
+			before := cpu()
 			for b.Loop() {
 				fresh, err := New(Options{Dir: s.dir})
 				if err != nil {
@@ -67,6 +68,7 @@ func BenchmarkCold(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			reportCPU(b, before)
 		})
 	}
 }
@@ -76,6 +78,7 @@ func BenchmarkPlain(b *testing.B) {
 		a := generate(b, n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := newSite(b, a, Options{})
+			before := cpu()
 			for b.Loop() {
 				r := api.Build(api.BuildOptions{
 					AbsWorkingDir: s.dir, EntryPoints: []string{"src/main.tsx"}, Bundle: true, Outdir: filepath.Join(s.dir, "out"),
@@ -85,6 +88,7 @@ func BenchmarkPlain(b *testing.B) {
 					b.Fatal(r.Errors)
 				}
 			}
+			reportCPU(b, before)
 		})
 	}
 }

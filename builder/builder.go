@@ -378,7 +378,7 @@ func (b *Builder) renewDependencies() []*module {
 	}
 	slices.SortFunc(needed, func(x, y *module) int { return strings.Compare(x.id, y.id) })
 	began := time.Now()
-	d := b.bundleDependencies(needed)
+	d := b.bundleDependencies(needed, api.SourceMapNone)
 	b.log.Debug("dependencies bundled", "entries", len(needed), "took_ms", time.Since(began).Milliseconds(), "bytes", len(d.code))
 	b.deps.next = d
 	b.reshaped = true
@@ -744,7 +744,13 @@ func isConfig(path string) bool {
 }
 
 // Resource answers what lies under the URL prefix _devserve/build/ (rest is the escaped path
-// that follows it): source maps, lazily imported modules, files outside Dir that modules import.
+// that follows it):
+//
+//	map?id=ID                        source map of a bundle
+//	lazy?id=ID&from=ID…              what import() of a module needs beyond what runs already
+//	file/HASH/NAME                   a file outside Dir that modules import
+//	update/BUILD                     an update's modules, as a script
+//	update-map?build=BUILD&id=ID     source map of one of them; of the script without an id
 func (b *Builder) Resource(ctx context.Context, rest string, query url.Values) (Output, error) {
 	what, name, _ := strings.Cut(rest, "/")
 	name, err := url.PathUnescape(name)
@@ -755,60 +761,40 @@ func (b *Builder) Resource(ctx context.Context, rest string, query url.Values) (
 	defer b.mu.Unlock()
 	switch what {
 	case "map":
-		return b.mapOf(name)
+		return b.mapOf(query.Get("id"))
 	case "lazy":
-		return b.lazyModule(name, query["from"])
+		return b.lazyModule(query.Get("id"), query["from"])
 	case "file":
 		return b.outsideFile(name)
 	case "update":
 		return b.updateScript(name)
 	case "update-map":
-		return b.updateMap(name)
+		return b.updateMap(query.Get("build"), query.Get("id"))
 	}
 	return Output{}, ErrNotFound
 }
 
-// named is the module that a name below map/ or lazy/ stands for; see escape.
-func (b *Builder) named(name string) *module {
-	if m := b.modules[b.resolver.base+name]; m != nil {
-		return m
-	}
-	return b.modules[strings.TrimPrefix(name, "@/")]
+// resource is the URL of one of ours that is about the module with an ID.
+func (b *Builder) resource(what, id string) string {
+	return b.resolver.base + resourcePrefix + what + "?id=" + url.QueryEscape(id)
 }
 
-// escape makes a URL path of a module's ID, below map/ or lazy/.
-func (b *Builder) escape(id string) string {
-	if rest, ok := strings.CutPrefix(id, b.resolver.base); ok {
-		id = "/" + rest
-	} else {
-		id = "/@/" + id
-	}
-	return strings.ReplaceAll((&url.URL{Path: id}).EscapedPath(), "..", "%2E%2E")
-}
-
-func (b *Builder) mapOf(name string) (Output, error) {
-	m := b.named(name)
-	if m == nil {
-		return Output{}, ErrNotFound
-	}
+func (b *Builder) mapOf(id string) (Output, error) {
 	for _, what := range []string{"script", "worker", "lazy", "style"} {
-		if out := b.bundles[what+" "+m.id]; out != nil {
-			body := b.sourceMap(out)
-			return Output{Body: body, ETag: etag(body), ContentType: "application/json"}, nil
+		if out := b.bundles[what+" "+id]; out != nil {
+			return b.sourceMap(out), nil
 		}
 	}
 	return Output{}, ErrNotFound
 }
 
 // lazyModule answers import(): the module and what it needs beyond what a page that runs from has.
-func (b *Builder) lazyModule(name string, from []string) (Output, error) {
-	m := b.named(name)
+func (b *Builder) lazyModule(id string, from []string) (Output, error) {
+	m := b.lookup(id)
 	if m == nil {
-		t, ok := b.learned[b.resolver.base+name]
+		t, ok := b.learned[id]
 		if !ok {
-			if t, ok = b.learned[strings.TrimPrefix(name, "@/")]; !ok {
-				return Output{}, fmt.Errorf("%w: %s", ErrNotFound, name)
-			}
+			return Output{}, fmt.Errorf("%w: %s", ErrNotFound, id)
 		}
 		m = b.add(t)
 	}
@@ -846,8 +832,8 @@ func (b *Builder) outsideFile(name string) (Output, error) {
 func (b *Builder) styleSheet(m *module) *bundle {
 	out := &bundle{version: b.version}
 	if m.good != nil {
-		out.sections = []section{{smap: m.good.smap}}
-		out.Body = fmt.Appendf(slices.Clip(m.good.style), "/*# sourceMappingURL=%s%smap%s */\n", b.resolver.base, resourcePrefix, b.escape(m.id))
+		out.sections = []section{{module: m, compiled: m.good}}
+		out.Body = fmt.Appendf(slices.Clip(m.good.style), "/*# sourceMappingURL=%s */\n", b.resource("map", m.id))
 	} else {
 		out.Body, _ = os.ReadFile(m.path) // a browser makes more of a broken style sheet than of none
 	}

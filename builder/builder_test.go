@@ -150,11 +150,11 @@ func (s *site) step(line string) error {
 		s.body = string(out.Body)
 		return err
 	case "lazy":
-		out, err = s.b.Resource(context.Background(), "lazy/"+rest, url.Values{"from": {"/" + s.entry}})
+		out, err = s.b.Resource(context.Background(), "lazy", url.Values{"id": {"/" + rest}, "from": {"/" + s.entry}})
 		s.body = string(out.Body)
 		return err
 	case "map":
-		out, err = s.b.Resource(context.Background(), "map/"+rest, nil)
+		out, err = s.b.Resource(context.Background(), "map", url.Values{"id": {"/" + rest}})
 		s.body = string(out.Body)
 		return err
 	case "write":

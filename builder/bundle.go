@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/devserve/devserve/client"
 )
@@ -15,19 +14,18 @@ import (
 // A bundle is what a page gets for an entry point: the runtime, the dependency bundle, a table
 // with the factory of every module that can be reached over static imports, and the start of the entry.
 //
-// Its source map is an index map, of the modules' own maps at the lines where they begin: nothing is
-// encoded again, and it is made only when somebody asks for it.
+// Its source map is made only when somebody asks for it; see sourcemap.go.
 type bundle struct {
 	Output
 	version  int64
 	sections []section
 }
 
-// A section of a bundle has a source map of its own, dropped lines of which it has not.
+// A section of a bundle is a module's code, or that of the dependency bundle (both nil).
 type section struct {
-	line    int // from 0
-	smap    []byte
-	dropped int
+	line     int // from 0
+	module   *module
+	compiled *compiled // what the module was when the bundle was made
 }
 
 const scriptType = "text/javascript; charset=utf-8"
@@ -65,7 +63,7 @@ func (b *Builder) script(entry *module, exports bool) *bundle {
 	} else {
 		b.writeModules(w, out, b.static(entry), b.remotes(entry))
 		b.writeStart(w, entry, exports)
-		w.addString("//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "map" + b.escape(entry.id) + "\n")
+		w.addString("//# sourceMappingURL=" + b.resource("map", entry.id) + "\n")
 	}
 	out.Body = w.Bytes()
 	out.ContentType = scriptType
@@ -85,7 +83,7 @@ func (b *Builder) lazy(m *module, from []*module) *bundle {
 		w.addString("import * as __remote" + strconv.Itoa(i) + " from " + quote(url) + ";\n")
 	}
 	b.writeModules(w, out, ms, remotes)
-	w.addString("//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "map" + b.escape(m.id) + "\n")
+	w.addString("//# sourceMappingURL=" + b.resource("map", m.id) + "\n")
 	out.Body = w.Bytes()
 	out.ContentType = scriptType
 	out.ETag = etag(out.Body)
@@ -115,7 +113,7 @@ func (b *Builder) writeModules(w *writer, out *bundle, ms []*module, remotes []s
 	build := strconv.FormatInt(b.build, 10)
 	if d := b.deps.good; d != nil && slices.ContainsFunc(ms, func(m *module) bool { return m.kind == kindDependency }) {
 		w.addString("__devserve.dependencies(" + build + ", ")
-		out.sections = append(out.sections, section{line: w.lines + 1, smap: d.smap})
+		out.sections = append(out.sections, section{line: w.lines + 1})
 		w.add(d.code)
 		ids, _ := json.Marshal(d.ids)
 		esm, _ := json.Marshal(append([]string{}, d.esm...))
@@ -127,9 +125,8 @@ func (b *Builder) writeModules(w *writer, out *bundle, ms []*module, remotes []s
 			continue
 		}
 		w.addString(quote(m.id) + ": ")
-		out.sections = append(out.sections, section{line: w.lines + 1, smap: m.good.smap, dropped: m.good.dropped})
-		if m.kind.isStyle() {
-			out.sections[len(out.sections)-1].smap = nil // that of the style sheet
+		if m.kind == kindScript {
+			out.sections = append(out.sections, section{w.lines + 1, m, m.good})
 		}
 		w.add(m.good.code)
 		w.addString(",\n")
@@ -281,53 +278,6 @@ func (b *Builder) failure(entry *module) string {
 		}
 	}
 	return text
-}
-
-// sourceMap joins the maps of a bundle's sections.
-func (b *Builder) sourceMap(out *bundle) []byte {
-	type offset struct {
-		Line   int `json:"line"`
-		Column int `json:"column"`
-	}
-	type part struct {
-		Offset offset    `json:"offset"`
-		Map    sourceMap `json:"map"`
-	}
-	index := struct {
-		Version  int    `json:"version"`
-		Sections []part `json:"sections"`
-	}{Version: 3, Sections: []part{}}
-	for _, s := range out.sections {
-		if m, ok := b.readMap(s.smap, s.dropped); ok {
-			index.Sections = append(index.Sections, part{offset{Line: s.line}, m})
-		}
-	}
-	data, _ := json.Marshal(index) // strings and numbers always marshal
-	return data
-}
-
-// sourceMap is the format of https://tc39.es/ecma426/.
-type sourceMap struct {
-	Version        int      `json:"version"`
-	Sources        []string `json:"sources"`
-	SourcesContent []string `json:"sourcesContent"`
-	Names          []string `json:"names"`
-	Mappings       string   `json:"mappings"`
-}
-
-// readMap reads a map of esbuild's, whose sources are relative to the site, and makes URL paths of them.
-func (b *Builder) readMap(data []byte, dropped int) (sourceMap, bool) {
-	var m sourceMap
-	if len(data) == 0 || json.Unmarshal(data, &m) != nil {
-		return m, false
-	}
-	for i, s := range m.Sources {
-		if !strings.HasPrefix(s, "../") && !strings.Contains(s, ":") {
-			m.Sources[i] = b.resolver.base + s
-		}
-	}
-	m.Mappings = strings.TrimPrefix(m.Mappings, strings.Repeat(";", min(dropped, len(m.Mappings)-len(strings.TrimLeft(m.Mappings, ";")))))
-	return m, true
 }
 
 func etag(body []byte) string {

@@ -197,10 +197,10 @@ func (b *Builder) baseOptions() api.BuildOptions {
 			"direct-eval":              api.LogLevelSilent,
 			"commonjs-variable-in-esm": api.LogLevelSilent,
 		},
-		Outdir:    b.resolver.dir, // so that the sources of source maps are relative to it
-		Platform:  api.PlatformBrowser,
-		Target:    target_,
-		Write:     false,
+		Outdir:   b.resolver.dir, // so that the sources of source maps are relative to it
+		Platform: api.PlatformBrowser,
+		Target:   target_,
+		Write:    false,
 	}
 }
 

@@ -20,13 +20,14 @@ import (
 
 // dependencies is one such bundle.
 type dependencies struct {
-	ids     []string // what it offers, sorted
-	code    []byte   // its factory, which returns the table
-	style   []byte   // of style sheets that packages import by themselves
-	smap    []byte
-	esm     []string // those of ids that are ES modules
-	inputs  []string // files read, absolute
-	sources []target // the site's modules (or linked packages) that packages import
+	modules []*module // what it offers
+	ids     []string  // their IDs, sorted
+	code    []byte    // its factory, which returns the table
+	style   []byte    // of style sheets that packages import by themselves
+	smap    []byte    // made when it is asked for
+	esm     []string  // those of ids that are ES modules
+	inputs  []string  // files read, absolute
+	sources []target  // the site's modules (or linked packages) that packages import
 	errors  []Diagnostic
 	hash    string
 }
@@ -57,8 +58,8 @@ var (
 )
 
 // bundleDependencies builds the bundle that offers ms.
-func (b *Builder) bundleDependencies(ms []*module) *dependencies {
-	d := &dependencies{}
+func (b *Builder) bundleDependencies(ms []*module, maps api.SourceMap) *dependencies {
+	d := &dependencies{modules: ms}
 	var table strings.Builder
 	table.WriteString("module.exports = {\n")
 	for _, m := range ms {
@@ -72,6 +73,7 @@ func (b *Builder) bundleDependencies(ms []*module) *dependencies {
 	o.Stdin = &api.StdinOptions{Contents: table.String(), Sourcefile: "dependencies.js", ResolveDir: b.resolver.dir, Loader: api.LoaderJS}
 	o.Format = api.FormatCommonJS
 	o.Metafile = true
+	o.Sourcemap = maps
 	o.Define["import.meta.hot"] = "undefined"
 	o.Define["global"] = "globalThis"
 	found := &dependencyBuild{b: b}

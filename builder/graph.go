@@ -50,7 +50,7 @@ type module struct {
 type compiled struct {
 	code           []byte // a function expression: the module's factory
 	style          []byte // the style sheet, of styles
-	smap           []byte // the source map of code, as esbuild wrote it
+	smap           []byte // the source map of code, as esbuild wrote it; nil until it is asked for
 	dropped        int    // lines that smap has on top and code has not
 	hash           string // of code and what else the page executes; not of style
 	styleHash      string

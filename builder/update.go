@@ -2,10 +2,8 @@ package builder
 
 import (
 	"bytes"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Updates are kept for a while: a page whose Content-Security-Policy forbids eval loads their code by
@@ -61,49 +59,42 @@ func (b *Builder) updateScript(build string) (Output, error) {
 	if k == nil {
 		return Output{}, ErrNotFound
 	}
-	out := &bundle{}
 	w := &writer{}
 	w.addString("export default ({ " + sharedHelpers + " }) => ({\n")
 	for _, id := range k.ids {
 		w.addString(quote(id) + ": ")
-		c := k.modules[id]
-		out.sections = append(out.sections, section{line: w.lines + 1, smap: c.smap, dropped: c.dropped})
-		w.add(c.code)
+		w.add(k.modules[id].code)
 		w.addString(",\n")
 	}
-	w.addString("});\n//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "update-map/" + build + "\n")
+	w.addString("});\n//# sourceMappingURL=" + b.resolver.base + resourcePrefix + "update-map?build=" + build + "\n")
 	body := w.Bytes()
 	return Output{Body: body, ETag: etag(body), ContentType: scriptType}, nil
 }
 
-// updateMap is the source map of one module of an update, as a page evaluates it by itself (name is
-// "build/ID", the ID escaped), or of the whole update's script.
-func (b *Builder) updateMap(name string) (Output, error) {
-	build, id, one := strings.Cut(name, "/")
+// updateMap is the source map of one module of an update, as a page evaluates it by itself, or, without
+// an ID, of the whole update's script.
+func (b *Builder) updateMap(build, id string) (Output, error) {
 	k := b.keptUpdate(build)
-	if k == nil {
+	if k == nil || id != "" && k.modules[id] == nil {
 		return Output{}, ErrNotFound
 	}
 	out := &bundle{}
-	if one {
-		if unescaped, err := url.PathUnescape(id); err == nil {
-			id = unescaped
+	line := 1
+	for _, i := range k.ids {
+		m, c := b.lookup(i), k.modules[i]
+		if m != nil && (id == "" || id == i) {
+			out.sections = append(out.sections, section{line, m, c})
 		}
-		c := k.modules[id]
-		if c == nil {
-			return Output{}, ErrNotFound
-		}
-		out.sections = []section{{line: 1, smap: c.smap, dropped: c.dropped}}
-	} else {
-		line := 1
-		for _, id := range k.ids {
-			c := k.modules[id]
-			out.sections = append(out.sections, section{line: line + 1, smap: c.smap, dropped: c.dropped})
+		if id == "" {
 			line += bytes.Count(c.code, []byte("\n")) + 1
 		}
 	}
-	body := b.sourceMap(out)
-	return Output{Body: body, ETag: etag(body), ContentType: "application/json"}, nil
+	if id == "" {
+		for i := range out.sections {
+			out.sections[i].line++ // the script has a line of its own first
+		}
+	}
+	return b.sourceMap(out), nil
 }
 
 // asyncModules says whether any module has top-level await.

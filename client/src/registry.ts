@@ -330,13 +330,10 @@ export class Registry {
       if (/^(https?:)?\/\//.test(id)) {
         loading = native(id).then((namespace) => this.adopt(id, namespace));
       } else {
-        const base = this.base;
-        const path = id.startsWith(base) ? id.slice(base.length) : `@/${id}`;
-        const query = new URLSearchParams();
+        const query = new URLSearchParams({ id });
         for (const node of this.nodes.values()) if (node.root) query.append("from", node.id);
         query.append("t", String(Date.now())); // a module that failed is asked for again
-        const escaped = encodeURIComponent(path).replace(/%2F/g, "/").replace(/\.\./g, "%2E%2E");
-        loading = native(`${base}_devserve/build/lazy/${escaped}?${query}`);
+        loading = native(`${this.base}_devserve/build/lazy?${query}`);
       }
       this.loads.set(id, loading);
       loading.catch(() => undefined).then(() => this.loads.delete(id));

@@ -287,7 +287,7 @@ async function load(registry: Registry, build: number, updates: Update[]): Promi
   try {
     for (const u of updates) {
       if (u.code === undefined) throw new EvalError("not sent");
-      const map = `${registry.base}_devserve/build/update-map/${build}/${encodeURIComponent(u.path)}`;
+      const map = `${registry.base}_devserve/build/update-map?build=${build}&id=${encodeURIComponent(u.path)}`;
       // Not as one literal: who looks for the comment in a bundle would find it in this file.
       const at = ["\n//# source", "URL=", location.origin, u.path, "?build=", build, "\n//# source", "MappingURL=", map].join("");
       const text = `({ ${names} }) => (${u.code}\n)${at}`;

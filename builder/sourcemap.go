@@ -1,0 +1,106 @@
+package builder
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// Source maps are made when DevTools ask for them: most loads and updates never do, and they
+// cost a fifth of a build. The modules are then compiled once more; one whose code has become
+// another since has no map, for its lines are those of a file that is no longer there.
+//
+// The map of a bundle is an index map, of the modules' own maps at the lines where they begin:
+// nothing is encoded again.
+
+// sourceMap is the format of https://tc39.es/ecma426/.
+type sourceMap struct {
+	Version        int      `json:"version"`
+	Sources        []string `json:"sources"`
+	SourcesContent []string `json:"sourcesContent"`
+	Names          []string `json:"names"`
+	Mappings       string   `json:"mappings"`
+}
+
+type indexMap struct {
+	Version  int          `json:"version"`
+	Sections []indexEntry `json:"sections"`
+}
+
+type indexEntry struct {
+	Offset struct {
+		Line   int `json:"line"`
+		Column int `json:"column"`
+	} `json:"offset"`
+	Map sourceMap `json:"map"`
+}
+
+// sourceMap joins the maps of a bundle's sections.
+func (b *Builder) sourceMap(out *bundle) Output {
+	b.makeMaps(out.sections)
+	index := indexMap{Version: 3, Sections: []indexEntry{}}
+	for _, s := range out.sections {
+		var smap []byte
+		dropped := 0
+		if s.compiled != nil {
+			smap, dropped = s.compiled.smap, s.compiled.dropped
+		} else if b.deps.good != nil {
+			smap = b.deps.good.smap
+		}
+		if m, ok := b.readMap(smap, dropped); ok {
+			e := indexEntry{Map: m}
+			e.Offset.Line = s.line
+			index.Sections = append(index.Sections, e)
+		}
+	}
+	body, _ := json.Marshal(index) // strings and numbers always marshal
+	return Output{Body: body, ETag: etag(body), ContentType: "application/json"}
+}
+
+// makeMaps compiles the modules of sections that have no map yet once more.
+func (b *Builder) makeMaps(sections []section) {
+	wanted := map[*module]*compiled{}
+	var ms []*module
+	for _, s := range sections {
+		if s.compiled == nil {
+			b.mapDependencies()
+		} else if s.compiled.smap == nil {
+			wanted[s.module] = s.compiled
+			ms = append(ms, s.module)
+		}
+	}
+	for m, r := range b.compileAll(ms, api.SourceMapExternal) {
+		if c := wanted[m]; r.compiled != nil && r.compiled.hash == c.hash && r.compiled.styleHash == c.styleHash {
+			c.smap = r.compiled.smap
+		}
+	}
+}
+
+// mapDependencies makes the source map of the dependency bundle.
+func (b *Builder) mapDependencies() {
+	d := b.deps.good
+	if d == nil || d.smap != nil {
+		return
+	}
+	if again := b.bundleDependencies(d.modules, api.SourceMapExternal); again.hash == d.hash {
+		d.smap = again.smap
+	}
+}
+
+// readMap reads a map of esbuild's, whose sources are relative to the site, makes URL paths of them, and leaves out the first
+// dropped lines, which the code has not.
+func (b *Builder) readMap(data []byte, dropped int) (sourceMap, bool) {
+	var m sourceMap
+	if len(data) == 0 || json.Unmarshal(data, &m) != nil {
+		return m, false
+	}
+	for i, s := range m.Sources {
+		if !strings.HasPrefix(s, "../") && !strings.Contains(s, ":") {
+			m.Sources[i] = b.resolver.base + s
+		}
+	}
+	blank := len(m.Mappings) - len(strings.TrimLeft(m.Mappings, ";"))
+	m.Mappings = m.Mappings[min(dropped, blank):]
+	return m, true
+}
