@@ -34,8 +34,7 @@ func fixture(name string) (string, error) {
 	return dir, install.(func() error)()
 }
 
-// useFixture gives the site the packages of a fixture, as files that share their content: a scenario may replace
-// them but must not write into them.
+// useFixture gives the site the packages of a fixture, as files that share their content; see save.
 func (s *scenario) useFixture(name string) error {
 	dir, err := fixture(name)
 	if err != nil {

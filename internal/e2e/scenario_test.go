@@ -4,9 +4,9 @@
 // run them in headless Chromium. A scenario is a txtar archive: the files are the site,
 // copied to a folder of its own, and the comment has the steps, one a line.
 //
-//	go test ./internal/e2e                         all of them
-//	go test ./internal/e2e -run Scenarios/css/swap one
-//	E2E_SHOTS=/tmp/shots go test ./internal/e2e    with the pictures that scenarios take
+//	go test ./internal/e2e                                      all of them
+//	go test ./internal/e2e -run Pages/Scenarios/css/swap        one
+//	E2E_SHOTS=/tmp/shots go test ./internal/e2e                 with the pictures that scenarios take
 //
 // Nothing waits for a time to pass. A step that looks at a page looks until the page is as
 // it should be, and gives up after [limit]. That nothing happens is shown at the moment at which it
@@ -181,6 +181,9 @@ func (s *scenario) content(text string) ([]byte, error) {
 func (s *scenario) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
 func (s *scenario) save(name string, data []byte) error {
+	if strings.Contains(name, "node_modules/") {
+		os.Remove(s.path(name)) // it may share its content with a fixture's
+	}
 	if err := os.MkdirAll(filepath.Dir(s.path(name)), 0o777); err != nil {
 		return err
 	}
