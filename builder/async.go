@@ -58,7 +58,6 @@ func (b *Builder) compileAsync(m *module, maps api.SourceMap) result {
 	}
 	second.Format = api.FormatCommonJS
 	second.Sourcemap = maps
-	second.TreeShaking = api.TreeShakingFalse
 	second.Supported = map[string]bool{"dynamic-import": false}
 	second.Plugins = []api.Plugin{{Name: pluginName, Setup: func(pb api.PluginBuild) {
 		pb.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {

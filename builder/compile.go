@@ -161,7 +161,6 @@ func (w *waveBuild) options(format api.Format) api.BuildOptions {
 	o.Format = format
 	o.Metafile = true
 	o.Sourcemap = w.maps
-	o.TreeShaking = api.TreeShakingFalse
 	o.Supported = map[string]bool{"dynamic-import": format != api.FormatCommonJS}
 	o.Plugins = append([]api.Plugin{{Name: pluginName, Setup: w.setup}}, w.b.o.Plugins...)
 	return o
