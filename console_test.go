@@ -26,10 +26,10 @@ func TestProgressAfterASecond(t *testing.T) {
 			}
 		}
 		c.progress(0, 64)
-		time.Sleep(progressAfter - 1)
+		time.Sleep(progressAfter - time.Nanosecond)
 		want("a moment before", "")
 		c.progress(60, 200)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want("after a second", "compiled 60 of 200 modules")
 		time.Sleep(time.Second)
 		want("nothing new", "")
@@ -56,10 +56,10 @@ func TestProgressAfterASecond(t *testing.T) {
 		c.progress(1, 2)
 		c.tell(server.Build{Number: 2})
 		c.progress(3, 4)
-		time.Sleep(progressAfter - 1)
+		time.Sleep(progressAfter - time.Nanosecond)
 		synctest.Wait()
 		out.take()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want("the next build counts from its own beginning", "compiled 3 of 4 modules")
 		c.close(grace)
 		if got := out.take(); got != "\r"+strings.Repeat(" ", 23)+"\r" {
