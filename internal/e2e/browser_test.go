@@ -23,11 +23,12 @@ import (
 
 // A browser is headless Chromium. Scenarios share it, each with a profile of its own.
 type browser struct {
-	ctx   context.Context
-	atEnd func(func()) // runs what is to be done after all scenarios
+	ctx     context.Context
+	atEnd   func(func())           // does something after all scenarios
+	command func() (string, error) // the command that some of them serve with, built once
 }
 
-func startBrowser(t *testing.T) browser {
+func startBrowser(t *testing.T) *browser {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
@@ -57,7 +58,9 @@ func startBrowser(t *testing.T) browser {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return browser{ctx, t.Cleanup}
+	b := &browser{ctx: ctx, atEnd: t.Cleanup}
+	b.command = sync.OnceValues(func() (string, error) { return command(b) })
+	return b
 }
 
 // A tab is one page of the browser and what it wrote to its console.
@@ -68,7 +71,7 @@ type tab struct {
 }
 
 // newTab opens a tab with a profile of its own, or, with a first tab, in the profile of that.
-func (b browser) newTab(t *testing.T, first *tab) (*tab, error) {
+func (b *browser) newTab(t *testing.T, first *tab) (*tab, error) {
 	t.Helper()
 	var ctx context.Context
 	var cancel context.CancelFunc

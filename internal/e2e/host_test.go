@@ -179,31 +179,22 @@ func (h *host) startHere(l net.Listener) error {
 	return nil
 }
 
-// binary is the command, built once. Who calls it first says where to.
-var binary struct {
-	sync.Once
-	path string
-	err  error
-}
-
-func (s *scenario) build() (string, error) {
-	binary.Do(func() {
-		dir, err := os.MkdirTemp("", "devserve-e2e")
-		if err != nil {
-			binary.err = err
-			return
-		}
-		s.browser.atEnd(func() { os.RemoveAll(dir) })
-		binary.path = filepath.Join(dir, "devserve")
-		if out, err := exec.Command("go", "build", "-o", binary.path, "../..").CombinedOutput(); err != nil {
-			binary.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	return binary.path, binary.err
+// command builds the command and returns where it is.
+func command(b *browser) (string, error) {
+	dir, err := os.MkdirTemp("", "devserve-e2e")
+	if err != nil {
+		return "", err
+	}
+	b.atEnd(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "devserve")
+	if out, err := exec.Command("go", "build", "-o", path, "../..").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
 }
 
 func (h *host) startBinary() error {
-	path, err := h.front.scenario.build()
+	path, err := h.front.scenario.browser.command()
 	if err != nil {
 		return err
 	}

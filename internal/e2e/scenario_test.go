@@ -65,7 +65,7 @@ func TestPages(t *testing.T) {
 // A scenario is a site, the server that serves it, and tabs that show it.
 type scenario struct {
 	t       *testing.T
-	browser browser
+	browser *browser
 	file    string
 	archive *txtar.Archive
 	dir     string // the site
@@ -76,7 +76,7 @@ type scenario struct {
 	settled int
 }
 
-func newScenario(t *testing.T, b browser, file string, a *txtar.Archive) *scenario {
+func newScenario(t *testing.T, b *browser, file string, a *txtar.Archive) *scenario {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // testStreams shows that an EventSource without our client, a reader by fetch and POST, and one that
 // speaks HTTP over a socket of its own, as curl -N does, are told the same, to the byte.
-func testStreams(t *testing.T, b browser) {
+func testStreams(t *testing.T, b *browser) {
 	s := newScenario(t, b, "streams", txtar.Parse([]byte(`
 open /
 text #out = one
