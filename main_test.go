@@ -58,7 +58,9 @@ func TestScript(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Values[processKey{}] = &process{}
-			return nil
+			dir, err := os.Getwd()
+			e.Setenv("REPO", dir)
+			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"serve":     cmdServe,
