@@ -38,6 +38,10 @@ type Options struct {
 	Plugins []api.Plugin      // the user's; they see every import and every file
 	Log     *slog.Logger      // debug records; nil discards them
 
+	// CacheDir is a folder that keeps compiled modules between runs; "" keeps none. It may be deleted at any time.
+	// With Plugins nothing is kept, as what they do is not known.
+	CacheDir string
+
 	// OnBuilding is called when a build begins, with the files that caused it
 	// (relative to Dir, slash-separated), and OnResult when it ended. Calls come
 	// one at a time and in order; they must not call back into the Builder, save for Inputs.
@@ -160,6 +164,11 @@ type Builder struct {
 	learned map[string]target
 	outside map[string]string // files outside the site that pages may load, by name
 
+	cache    *cache            // nil without one
+	sources  map[string][]byte // what recall has read, for the running build
+	configs  map[string]string // see configOf
+	recalled int               // modules that came from the cache
+
 	inputsMu sync.Mutex
 	inputs   []string
 }
@@ -192,6 +201,10 @@ func New(o Options) (*Builder, error) {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.log = b.log.With("pkg", "builder")
+	b.configs = map[string]string{}
+	if o.CacheDir != "" && len(o.Plugins) == 0 {
+		b.cache = openCache(o.CacheDir, dir, b.fingerprint())
+	}
 	return b, nil
 }
 
@@ -272,6 +285,7 @@ func (b *Builder) want(m *module) {
 }
 
 func (b *Builder) report(r Result) {
+	b.cache.save()
 	b.log.Debug("built", "build", r.Build, "modules", r.Modules, "took_ms", float64(r.Took.Microseconds())/1000, "errors", len(r.Errors))
 	if b.o.OnResult != nil {
 		b.o.OnResult(r)
@@ -300,7 +314,7 @@ func (b *Builder) discover(ms []*module) (count int) {
 		}
 		part := queue[:min(wave, len(queue))]
 		queue = queue[len(part):]
-		results := b.compile(part)
+		results := b.compileOrRecall(part)
 		for _, m := range part { // in order, so that what comes next does not depend on chance
 			queue = append(queue, b.take(m, results[m])...)
 		}
@@ -310,6 +324,22 @@ func (b *Builder) discover(ms []*module) (count int) {
 			b.o.OnProgress(count, found)
 		}
 	}
+}
+
+// compileOrRecall compiles ms, save for those that the cache has.
+func (b *Builder) compileOrRecall(ms []*module) map[*module]result {
+	if b.cache == nil {
+		return b.compile(ms)
+	}
+	b.sources = map[string][]byte{}
+	defer func() { b.sources = nil }()
+	results := b.recall(ms, b.sources)
+	rest := slices.DeleteFunc(slices.Clone(ms), func(m *module) bool { return results[m].compiled != nil })
+	for m, r := range b.compile(rest) {
+		results[m] = r
+		b.remember(m, r)
+	}
+	return results
 }
 
 // take makes r the next state of m, and returns what m imports that is new to the graph.
@@ -378,7 +408,11 @@ func (b *Builder) renewDependencies() []*module {
 	}
 	slices.SortFunc(needed, func(x, y *module) int { return strings.Compare(x.id, y.id) })
 	began := time.Now()
-	d := b.bundleDependencies(needed, api.SourceMapNone)
+	d := b.recallDependencies(needed)
+	if d == nil {
+		d = b.bundleDependencies(needed, api.SourceMapNone)
+		b.rememberDependencies(d, began)
+	}
 	b.log.Debug("dependencies bundled", "entries", len(needed), "took_ms", time.Since(began).Milliseconds(), "bytes", len(d.code))
 	b.deps.next = d
 	b.reshaped = true
@@ -665,6 +699,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 	}
 	if structural || configured || packaged {
 		b.resolver.forget()
+		clear(b.configs)
 	}
 	if configured {
 		b.jsx = detectJSX(b.resolver.dir)
@@ -874,10 +909,11 @@ func (b *Builder) saveInputs() {
 	b.inputs = slices.Compact(paths)
 }
 
-// Close waits for a running build.
+// Close waits for a running build, and for what is being written to CacheDir.
 func (b *Builder) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.cache.close()
 	return nil
 }
 

@@ -252,6 +252,10 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 	// which asks no plugin: it becomes a lazy import of the module.
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
 		if w.byPath[args.Path] != nil || kindOf(args.Path).isStyle() {
+			if data, ok := w.b.sources[args.Path]; ok {
+				contents := string(data) // what was looked up in the cache
+				return api.OnLoadResult{Contents: &contents, Loader: api.LoaderDefault}, nil
+			}
 			return api.OnLoadResult{}, nil
 		}
 		t := w.b.resolver.target(args.Path, "")
@@ -288,7 +292,7 @@ func (w *waveBuild) record(args api.OnResolveArgs, t target, ok bool) {
 		return
 	}
 	w.b.learn(t)
-	e := edge{spec: args.Path, id: t.id, lazy: args.Kind == api.ResolveJSDynamicImport}
+	e := edge{spec: args.Path, id: t.id, lazy: args.Kind == api.ResolveJSDynamicImport, require: args.Kind == api.ResolveJSRequireCall}
 	if !slices.Contains(w.imports[importer], e) {
 		w.imports[importer] = append(w.imports[importer], e)
 	}

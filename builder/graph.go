@@ -40,6 +40,7 @@ type module struct {
 	next, good *compiled
 	errors     []Diagnostic // of the last compile; next is then the one before
 	looked     []string     // what a failed compile looked for; see compiled.looked
+	key        string       // of the cache, of the content that was compiled last; "" for what is not kept
 	missing    []Diagnostic // names that it imports and nobody exports
 	gone       bool         // the file is not there
 
@@ -72,6 +73,8 @@ type edge struct {
 	spec string // as written
 	id   string
 	lazy bool // import()
+
+	require bool // require(), which may resolve to another file than import
 }
 
 // A use is a name that a module reads from one that it imports.

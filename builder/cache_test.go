@@ -1,0 +1,216 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+)
+
+const cacheSite = `
+-- package.json --
+{"dependencies": {"react": "19"}}
+-- tsconfig.json --
+{"extends": "./base.json"}
+-- base.json --
+{"compilerOptions": {"paths": {"@/*": ["./src/*"]}}}
+-- node_modules/react/package.json --
+{"name": "react"}
+-- node_modules/react/index.js --
+exports.a = 1
+-- node_modules/react/jsx-dev-runtime.js --
+exports.jsxDEV = 1
+-- src/main.tsx --
+import React from "react"
+import { a } from "./a"
+import { b } from "@/b"
+import "./s.css"
+import styles from "./m.module.css"
+console.log(React, a, b, styles, <p />)
+-- src/a.ts --
+export const a = "a"
+-- src/b.ts --
+export const b = "b"
+-- src/s.css --
+p { color: red }
+-- src/m.module.css --
+.x { color: red }
+-- src/wait.ts --
+export const w = await 1
+`
+
+// A second start takes from the cache what is as it was, and nothing else; the page gets the same bytes as without one.
+func TestCache(t *testing.T) {
+	all := 5 // main, a, b, s.css, m.module.css
+	for _, test := range []struct {
+		name   string
+		change func(t *testing.T, s *site, cache string)
+		want   int // modules recalled
+	}{
+		{"nothing", func(*testing.T, *site, string) {}, all},
+		{"content", func(t *testing.T, s *site, _ string) { must(t, s.save("src/a.ts", []byte("export const a = 2"))) }, all - 1},
+		{"content that was there before", func(t *testing.T, s *site, _ string) {
+			must(t, s.save("src/a.ts", []byte("export const a = 2")))
+			must(t, s.save("src/a.ts", []byte("export const a = \"a\"\n")))
+		}, all},
+		{"options by tsconfig", func(t *testing.T, s *site, _ string) {
+			must(t, s.save("base.json", []byte(`{"compilerOptions": {"paths": {"@/*": ["./src/*"]}, "jsx": "react"}}`)))
+		}, 0},
+		{"package.json", func(t *testing.T, s *site, _ string) {
+			must(t, s.save("src/package.json", []byte(`{"type": "module"}`)))
+		}, 0},
+		{"a file in the way", func(t *testing.T, s *site, _ string) { must(t, s.save("src/a.tsx", []byte(`export const a = "x"`))) }, all - 2},
+		{"an alias", func(t *testing.T, s *site, _ string) {
+			must(t, os.Remove(s.path("src/b.ts")))
+			must(t, s.save("src/b/index.ts", []byte(`export const b = "index"`)))
+		}, all - 2},
+		{"torn file", func(t *testing.T, _ *site, cache string) {
+			data, err := os.ReadFile(cache)
+			must(t, err)
+			must(t, os.WriteFile(cache, data[:len(data)/2], 0o600))
+		}, -1},
+		{"broken byte", func(t *testing.T, _ *site, cache string) {
+			data, err := os.ReadFile(cache)
+			must(t, err)
+			data[len(data)-40] ^= 1
+			must(t, os.WriteFile(cache, data, 0o600))
+		}, -1},
+		{"foreign file", func(t *testing.T, _ *site, cache string) { must(t, os.WriteFile(cache, []byte("hello"), 0o600)) }, 0},
+		{"deleted folder", func(t *testing.T, _ *site, cache string) { must(t, os.RemoveAll(filepath.Dir(cache))) }, 0},
+		{"a folder that is a file", func(t *testing.T, _ *site, cache string) {
+			must(t, os.RemoveAll(filepath.Dir(cache)))
+			must(t, os.WriteFile(filepath.Dir(cache), nil, 0o600))
+		}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "cache")
+			s := newSite(t, txtar.Parse([]byte(cacheSite)), Options{CacheDir: folder})
+			first := s.bundle(t, s.b)
+			must(t, s.b.Close())
+			test.change(t, s, s.b.cache.path)
+
+			again := s.reopen(t, folder)
+			with := s.bundle(t, again)
+			if test.want >= 0 && again.recalled != test.want || again.recalled > all {
+				t.Errorf("recalled %d modules, want %d", again.recalled, test.want)
+			}
+			without := s.bundle(t, s.reopen(t, ""))
+			if !bytes.Equal(with, without) {
+				t.Errorf("with cache:\n%s\nwithout:\n%s", with, without)
+			}
+			if test.want == all && !bytes.Equal(with, first) {
+				t.Error("the second start gives another bundle")
+			}
+			must(t, again.Close())
+		})
+	}
+}
+
+// A patched package is noticed, though the bundle of packages is kept whole.
+func TestCacheDependencies(t *testing.T) {
+	folder := t.TempDir()
+	s := newSite(t, txtar.Parse([]byte(cacheSite)), Options{CacheDir: folder})
+	old := s.path("node_modules/react/index.js")
+	past := mtime(t, old).Add(-1e9 * 60)
+	for _, name := range []string{"index.js", "jsx-dev-runtime.js", "package.json"} {
+		must(t, os.Chtimes(s.path("node_modules/react/"+name), past, past))
+	}
+	s.bundle(t, s.b)
+	must(t, s.b.Close())
+
+	again := s.reopen(t, folder)
+	if d := again.recallDependenciesOf(t, s); d == nil {
+		t.Error("the packages were not kept")
+	}
+	must(t, again.Close())
+
+	must(t, s.save("node_modules/react/index.js", []byte("exports.a = 'patched'")))
+	again = s.reopen(t, folder)
+	if out := s.bundle(t, again); !bytes.Contains(out, []byte("patched")) {
+		t.Error("the patch is not in the bundle")
+	}
+	must(t, again.Close())
+}
+
+func (b *Builder) recallDependenciesOf(t *testing.T, s *site) *dependencies {
+	s.bundle(t, b)
+	return b.recallDependencies(b.deps.good.modules)
+}
+
+// The file does not grow without end, and begins again when most of it is of no use.
+func TestCacheSize(t *testing.T) {
+	folder := t.TempDir()
+	c := openCache(folder, "/site", "print")
+	value := bytes.Repeat([]byte("x"), 1<<20)
+	for i := range 8 {
+		value[0] = byte(i)
+		c.put("key", bytes.Clone(value))
+		c.save()
+		c.writing.Wait()
+	}
+	c.close()
+	info, err := os.Stat(c.path)
+	must(t, err)
+	if info.Size() > 4<<20 {
+		t.Errorf("%d bytes for one record of 1 MB", info.Size())
+	}
+	if got := openCache(folder, "/site", "print").records["key"]; !bytes.Equal(got, value) {
+		t.Error("the newest record is lost")
+	}
+	if got := openCache(folder, "/site", "other").records; len(got) != 0 {
+		t.Error("a file with other options is trusted")
+	}
+}
+
+// FuzzCache: whatever is in the file, opening it neither fails nor gives what is no record.
+func FuzzCache(f *testing.F) {
+	var e encoder
+	e.string("x")
+	f.Add(frame("key", e.data), []byte{})
+	f.Add(frame("key", encodeCompiled(&compiled{code: []byte("code"), imports: []edge{{spec: "./a", id: "/a"}}}, []target{{id: "/a"}})), []byte{1, 2, 3})
+	f.Fuzz(func(t *testing.T, record, tail []byte) {
+		folder := t.TempDir()
+		c := openCache(folder, "/site", "print")
+		must(t, os.WriteFile(c.path, append([]byte(cacheMagic+"print\n"), append(record, tail...)...), 0o600))
+		for _, value := range openCache(folder, "/site", "print").records {
+			decodeCompiled(value)
+		}
+		decodeCompiled(record)
+	})
+}
+
+func (s *site) reopen(t *testing.T, cache string) *Builder {
+	t.Helper()
+	b, err := New(Options{Dir: s.dir, CacheDir: cache})
+	must(t, err)
+	return b
+}
+
+func (s *site) bundle(t *testing.T, b *Builder) []byte {
+	t.Helper()
+	out, err := b.Script(context.Background(), "src/main.tsx")
+	must(t, err)
+	if strings.Contains(string(out.Body), "failed.push") && len(b.errors) > 0 {
+		t.Fatalf("%+v", b.errors)
+	}
+	return out.Body
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mtime(t *testing.T, path string) time.Time {
+	t.Helper()
+	info, err := os.Stat(path)
+	must(t, err)
+	return info.ModTime()
+}
