@@ -124,3 +124,33 @@ func BenchmarkHot(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSecond is the first build of a second start: everything is in the cache.
+func BenchmarkSecond(b *testing.B) {
+	for _, n := range sizes {
+		a := generate(b, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			folder := b.TempDir()
+			s := newSite(b, a, Options{CacheDir: folder})
+			start := func(builder *Builder) {
+				if _, err := builder.Script(context.Background(), "src/main.tsx"); err != nil {
+					b.Fatal(err)
+				}
+				builder.Close()
+			}
+			start(s.b)
+			before := cpu()
+			for b.Loop() {
+				again, err := New(Options{Dir: s.dir, CacheDir: folder})
+				if err != nil {
+					b.Fatal(err)
+				}
+				start(again)
+				if again.recalled < n {
+					b.Fatalf("recalled %d modules", again.recalled)
+				}
+			}
+			reportCPU(b, before)
+		})
+	}
+}
