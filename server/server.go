@@ -51,6 +51,7 @@ type Options struct {
 	Define     map[string]string // as esbuild's Define
 	AllowHosts []string          // host names beside loopback under which requests may come
 	Plugins    []api.Plugin      // esbuild plugins
+	CacheDir   string            // a folder that keeps compiled modules between runs, safe to delete; "" keeps none
 	Log        *slog.Logger      // debug records, and errors that no caller can be told; nil discards them
 
 	// OnMessage is told what a page sends by import.meta.hot.send: a name and JSON, which may be empty. OnReload
@@ -140,6 +141,7 @@ func New(o Options) (*Server, error) {
 		Define:     o.Define,
 		Plugins:    o.Plugins,
 		Log:        o.Log,
+		CacheDir:   o.CacheDir,
 		OnBuilding: s.state.building,
 		OnResult:   s.result,
 		OnProgress: o.OnProgress,
