@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -206,9 +207,13 @@ func serve(ctx context.Context, o options, out *console) error {
 	}
 	addr := listeners[0].Addr().(*net.TCPAddr)
 	local, network := urls(o.host, addr, o.Base)
-	out.tell(ready{dir: o.Dir, local: local, network: network, port: addr.Port, wanted: o.port, took: time.Since(began)})
+	dir := o.Dir
+	if abs, err := filepath.Abs(dir); err == nil && dir == "." {
+		dir = abs
+	}
+	out.tell(ready{dir: dir, local: local, network: network, port: addr.Port, wanted: o.port, took: time.Since(began)})
 	if o.open {
-		go openBrowser(append(local, network...)[0], out)
+		go openBrowser(append(local, network...)[0], out) // for as long as the browser runs, on some systems
 	}
 
 	select {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -26,7 +27,7 @@ import (
 const patience = time.Minute
 
 // atOnce is how long devserve may take to end, on a machine that is busy with other tests.
-const atOnce = 3 * time.Second
+const atOnce = 5 * time.Second
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"devserve": main})
@@ -45,6 +46,8 @@ func TestMain(m *testing.M) {
 //	stop [-kill|-term|-int] [CODE]  end devserve, which must take no time
 //	special NAME                    make a file that archives cannot contain
 //	occupy                          listen on a port, $TAKEN
+//	jsonlines                       check that each line of its output is an event
+//	packages DIR                    install the npm packages of DIR, unless they are there
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -74,8 +77,55 @@ func TestScript(t *testing.T) {
 			"special":   cmdSpecial,
 			"occupy":    cmdOccupy,
 			"jsonlines": cmdJSONLines,
+			"packages":  cmdPackages,
 		},
 	})
+}
+
+// Who reads the output may go away (devserve | head -1): the site stays.
+func TestOutputThatIsClosed(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.ts"), []byte("let a"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("devserve", "--port", "0", "--quiet", dir)
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(patience, func() { cmd.Process.Kill() }).Stop()
+	w.Close()
+	url, err := bufio.NewReader(r).ReadString('\n')
+	r.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url = strings.Replace(strings.TrimSpace(url), "localhost", "127.0.0.1", 1)
+	for _, code := range []string{"let b =", "let c", "let d ="} { // errors and their end are printed
+		if err := os.WriteFile(filepath.Join(dir, "a.ts"), []byte(code), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+			status, got, err := fetch("GET", url+"_devserve/status", http.Header{})
+			if err != nil || got != 200 || time.Now().After(deadline) {
+				t.Fatalf("after %q: %v, %d: %s", code, err, got, status)
+			}
+			if _, _, err := fetch("GET", url+"a.ts", http.Header{}); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(status, `"Unexpected end of file"`) == strings.HasSuffix(code, "=") {
+				break
+			}
+		}
+	}
+	cmd.Process.Signal(os.Interrupt)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
 }
 
 type processKey struct{}
@@ -350,6 +400,18 @@ func cmdJSONLines(ts *testscript.TestScript, neg bool, args []string) {
 		if err := json.Unmarshal([]byte(text), &v); err != nil || v.Event == "" || v.Time == "" {
 			ts.Fatalf("not an event: %s: %v", text, err)
 		}
+	}
+}
+
+func cmdPackages(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", ".package-lock.json")); err == nil {
+		return // npm writes this file last
+	}
+	npm := exec.Command("npm", "ci")
+	npm.Dir = dir
+	if out, err := npm.CombinedOutput(); err != nil {
+		ts.Fatalf("npm ci in %s: %v\n%s", dir, err, out)
 	}
 }
 
