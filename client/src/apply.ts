@@ -82,10 +82,10 @@ function intersects(a: ReadonlySet<string>, b: string[]): boolean {
   return b.some((x) => a.has(x));
 }
 
-/** Reports whether this page is the one in the file at `path`. */
+/** Reports whether this page is, or would be by now, the one in the file at `path`. */
 function shows(page: string, path: string): boolean {
-  if (page !== "") return updatePath(page) === path;
-  // A page that the app rendered: the file that a static server would give for its URL.
+  if (page !== "" && updatePath(page) === path) return true;
+  // What the app rendered, or another page stands in for: the file that a static server would give for the URL.
   const at = updatePath(location.pathname);
   return [at, `${at}.html`, `${at.replace(/\/$/, "")}/index.html`].includes(path);
 }
