@@ -81,14 +81,14 @@ func TestFeedOverflow(t *testing.T) {
 	f := newFeed(src)
 	defer f.close()
 	for i := range maxQueue + 1 {
-		f.put(event{path: fmt.Sprint(i)}, nil)
+		f.put(event{path: fmt.Sprint(i)})
 	}
-	if events, lost := f.take(); lost == nil || len(events) != maxQueue {
-		t.Errorf("%d events, lost: %v", len(events), lost)
+	if events, lost := f.take(); lost.err == nil || len(events) != maxQueue {
+		t.Errorf("%d events, lost: %v", len(events), lost.err)
 	}
-	f.put(event{path: "a"}, nil)
-	f.put(event{path: "a"}, nil)
-	if events, lost := f.take(); lost != nil || len(events) != 1 {
-		t.Errorf("%d events, lost: %v", len(events), lost)
+	f.put(event{path: "a"})
+	f.put(event{path: "a"})
+	if events, lost := f.take(); lost.err != nil || len(events) != 1 {
+		t.Errorf("%d events, lost: %v", len(events), lost.err)
 	}
 }

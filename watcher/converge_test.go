@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,60 +78,45 @@ func converge(t *testing.T, r *rand.Rand, lossy bool) {
 			return newLossy(src), nil
 		}
 	}
-	batches := make(chan Batch)
+	var mu sync.Mutex
+	have := disk(root)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx, func(b Batch) { batches <- b }) }()
+	go func() {
+		done <- w.Run(ctx, func(b Batch) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, c := range b.Changes {
+				if content, err := os.ReadFile(c.Path); err == nil {
+					have[c.Path] = string(content)
+				} else {
+					delete(have, c.Path)
+				}
+			}
+		})
+	}()
 	defer func() {
 		cancel()
-		for {
-			select {
-			case <-batches:
-			case err := <-done:
-				if err != nil {
-					t.Error(err)
-				}
-				return
-			}
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	}()
 	<-w.Ready()
-	have := disk(root)
-	acted := make(chan struct{})
-	go func() {
-		defer close(acted)
-		for range 300 {
-			act()
-		}
-		// In a lossy run this overflow is the last thing that is said.
-		os.WriteFile(filepath.Join(root, "last"), nil, 0o644)
-	}()
-
-	deadline := time.After(20 * time.Second)
-	check := time.NewTicker(20 * time.Millisecond)
-	defer check.Stop()
+	for range 300 {
+		act()
+	}
+	deadline := time.Now().Add(20 * time.Second)
 	for {
-		select {
-		case b := <-batches:
-			for _, c := range b.Changes {
-				content, err := os.ReadFile(c.Path)
-				if err != nil {
-					delete(have, c.Path)
-				} else {
-					have[c.Path] = string(content)
-				}
-			}
-		case <-check.C:
-			select {
-			case <-acted:
-				if maps.Equal(have, disk(root)) {
-					return
-				}
-			default:
-			}
-		case <-deadline:
-			t.Fatalf("\nthe reader has %q\non disk there is %q", have, disk(root))
+		mu.Lock()
+		got, want := maps.Clone(have), disk(root)
+		mu.Unlock()
+		if maps.Equal(got, want) {
+			return
 		}
+		if time.Now().After(deadline) {
+			t.Fatalf("\nthe reader has %q\non disk there is %q", got, want)
+		}
+		runtime.Gosched()
 	}
 }
 

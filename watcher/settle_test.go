@@ -73,6 +73,8 @@ type bubble struct {
 	start time.Time
 	got   []string // "5ms write a.js": when since start, and what
 	errs  []error
+
+	during func() // onBatch, once
 }
 
 func inBubble(t *testing.T, files []string, o Options, open func(b *bubble) (source, error), f func(b *bubble, w *Watcher)) {
@@ -106,6 +108,10 @@ func inBubble(t *testing.T, files []string, o Options, open func(b *bubble) (sou
 				for _, c := range batch.Changes {
 					rel, _ := filepath.Rel(dir, c.Path)
 					b.got = append(b.got, fmt.Sprintf("%v %v %s", time.Since(b.start), c.Op, rel))
+				}
+				if f := b.during; f != nil {
+					b.during = nil
+					f()
 				}
 			})
 		}()
@@ -233,6 +239,15 @@ func TestSettle(t *testing.T) {
 			b.save("a", "")
 			b.save("b", "2")
 		}, []string{"30ms write b", "50ms write a"}},
+		{"equal, but read halfway, perhaps", Options{}, func(b *bubble) {
+			b.during = func() {
+				for _, content := range []string{"", "2"} {
+					b.write("a", content)
+					b.fakes[0].ev <- fsnotify.Event{Name: filepath.Join(b.dir, "a"), Op: fsnotify.Write}
+				}
+			}
+			b.save("a", "2")
+		}, []string{"3ms write a", "6ms write a"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, []string{"a: 1", "b: 1"}, tt.o, nil, func(b *bubble, w *Watcher) {

@@ -53,14 +53,16 @@ type feed struct {
 
 	mu   sync.Mutex // guards what follows
 	list []event
-	lost error // why events are missing from list
+	lost event // the first error since list was taken
 }
 
-// An event is a hint that something happened at path.
+// An event is a hint that something happened at path or, with an error, that
+// events are missing.
 type event struct {
 	path string
 	op   fsnotify.Op
 	at   time.Time
+	err  error
 }
 
 func newFeed(src source) *feed {
@@ -76,30 +78,31 @@ func (f *feed) drain() {
 		case e, ok := <-events:
 			if !ok {
 				events = nil
-				f.put(event{}, errors.New("source of events closed"))
+				f.put(event{err: errors.New("source of events closed")})
 				break
 			}
-			f.put(event{e.Name, e.Op, time.Now()}, nil)
+			f.put(event{path: e.Name, op: e.Op})
 		case err, ok := <-errs:
 			if !ok {
 				errs = nil
 				break
 			}
-			f.put(event{}, err)
+			f.put(event{err: err})
 		}
 	}
 }
 
-func (f *feed) put(e event, lost error) {
+func (f *feed) put(e event) {
+	e.at = time.Now()
 	f.mu.Lock()
 	switch n := len(f.list); {
-	case f.lost != nil: // everything will be compared anyway
-	case lost != nil:
-		f.lost = lost
+	case f.lost.err != nil: // everything will be compared anyway
+	case e.err != nil:
+		f.lost = e
 	case n > 0 && f.list[n-1].path == e.path && f.list[n-1].op == e.op:
 		f.list[n-1].at = e.at
 	case n >= maxQueue:
-		f.lost = fsnotify.ErrEventOverflow
+		f.lost = event{err: fsnotify.ErrEventOverflow, at: e.at}
 	default:
 		f.list = append(f.list, e)
 	}
@@ -114,12 +117,13 @@ func (f *feed) wakeup() {
 	}
 }
 
-// take returns the events since it was last called and, if some are missing, why.
-func (f *feed) take() ([]event, error) {
+// take returns the events since it was last called. If some are missing after
+// them, lost has an error.
+func (f *feed) take() (list []event, lost event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	list, lost := f.list, f.lost
-	f.list, f.lost = nil, nil
+	list, lost = f.list, f.lost
+	f.list, f.lost = nil, event{}
 	return list, lost
 }
 

@@ -35,7 +35,7 @@ type extra struct {
 // setExtra sets the paths to watch beside the trees. Those that were written after
 // since are reported, unless it is zero.
 func (t *tree) setExtra(paths []string, since time.Time) {
-	t.at = time.Now()
+	t.at, t.unsure = time.Now(), false
 	want := make(map[string]bool, len(paths))
 	for _, path := range paths {
 		want[path] = true

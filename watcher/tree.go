@@ -31,7 +31,12 @@ type tree struct {
 	*Watcher
 	ctx  context.Context
 	feed *feed
-	at   time.Time // of the event that is handled
+
+	at     time.Time // of the event that is handled
+	unsure bool      // it came while onBatch ran
+
+	handed, returned time.Time       // when onBatch did its last work
+	told             map[string]bool // paths in its last Batch, and before if lost
 
 	dirs    map[string]*dir   // by path
 	watches map[string]*watch // by real path
@@ -46,10 +51,11 @@ type tree struct {
 	keep     bool // watches that nothing depends on now may be needed again
 	ahead    ahead
 
-	lost     error     // why events are missing; nil if none are
-	blind    error     // why some directory has no events; nil if all have
-	rescanAt time.Time // when to compare everything, if lost or blind
-	warned   map[string]bool
+	lost       error     // why events are missing; nil if none are
+	lostUnsure bool      // some were lost while onBatch ran
+	blind      error     // why some directory has no events; nil if all have
+	rescanAt   time.Time // when to compare everything, if lost or blind
+	warned     map[string]bool
 }
 
 // A dir is a directory of a root's tree.
@@ -64,9 +70,10 @@ type dir struct {
 
 // A change is a path with events since the last Batch.
 type change struct {
-	old  file
-	real string // of an extra: where it led to
-	seen time.Time
+	old    file
+	real   string // of an extra: where it led to
+	seen   time.Time
+	unsure bool // onBatch may have read another content meanwhile
 }
 
 const (
@@ -78,6 +85,9 @@ const (
 	// written: editors delete or truncate first. It is less than a person sees, and
 	// more than the pause between two system calls on a loaded machine.
 	patience = 50 * time.Millisecond
+
+	// delay is how long an event may take to arrive on a loaded machine.
+	delay = 20 * time.Millisecond
 
 	// pollEvery is how often a tree with blind spots is compared. However often it
 	// would be necessary, comparing takes no more than a twentieth of the time.
@@ -94,6 +104,7 @@ func newTree(ctx context.Context, w *Watcher, src source) *tree {
 		watches: map[string]*watch{},
 		trails:  map[string][]step{},
 		extras:  map[string]*extra{},
+		told:    map[string]bool{},
 		dirty:   map[string]change{},
 		settle:  settle{quiet: w.opts.Settle, max: w.opts.MaxWait},
 		ahead:   ahead{budget: maxFill},
@@ -127,14 +138,27 @@ func (t *tree) start() error {
 	return t.blind
 }
 
+// takeIn handles the events that have come.
+func (t *tree) takeIn() {
+	events, lost := t.feed.take()
+	for _, e := range events {
+		t.handle(e)
+	}
+	if lost.err != nil {
+		t.lost = lost.err
+		t.lostUnsure = t.lostUnsure || t.whileRead(lost.at)
+	}
+}
+
 // handle takes in one event.
 func (t *tree) handle(e event) {
 	if e.path == "" {
 		return
 	}
 	t.at = e.at
+	t.unsure = e.op != fsnotify.Chmod && t.whileRead(e.at)
 	if wt := t.watches[e.path]; wt != nil && e.op.Has(fsnotify.Remove|fsnotify.Rename) {
-		t.lose(e.path, wt)
+		t.unwatched(e.path, wt)
 	}
 	wt := t.watches[filepath.Dir(e.path)]
 	if wt == nil {
@@ -149,8 +173,28 @@ func (t *tree) handle(e event) {
 	}
 }
 
-// lose deals with the end of a watch: its directory was deleted or moved.
-func (t *tree) lose(real string, wt *watch) {
+// handOn calls onBatch.
+func (t *tree) handOn(b Batch, onBatch func(Batch)) {
+	if t.lost == nil {
+		clear(t.told)
+	}
+	for _, c := range b.Changes {
+		t.told[c.Path] = true
+	}
+	t.handed = time.Now()
+	onBatch(b)
+	t.returned = time.Now()
+	t.lostUnsure = t.lostUnsure || t.lost != nil
+}
+
+// whileRead reports whether onBatch may have been reading when what has arrived at
+// that time happened.
+func (t *tree) whileRead(at time.Time) bool {
+	return !at.Before(t.handed) && !at.After(t.returned.Add(delay))
+}
+
+// unwatched deals with the end of a watch: its directory was deleted or moved.
+func (t *tree) unwatched(real string, wt *watch) {
 	delete(t.watches, real)
 	t.feed.src.remove(real) // after a move it still stands, elsewhere
 	for _, d := range wt.dirs {
@@ -211,6 +255,7 @@ func (t *tree) mark(path string, old file) {
 		}
 	}
 	c.seen = t.at
+	c.unsure = c.unsure || t.unsure
 	t.dirty[path] = c
 	t.settle.event(t.at)
 }
@@ -401,7 +446,10 @@ func (t *tree) unlink(d *dir, name string) {
 // rescan compares everything. After a loss all watches are placed anew, by a new
 // source: which directory an old one stands on now, nobody knows.
 func (t *tree) rescan() {
+	t.takeIn()
 	t.at = time.Now()
+	t.unsure = t.lost != nil && (t.lostUnsure || t.whileRead(t.at))
+	t.lostUnsure = false
 	t.opts.Log.Debug("compare everything", "lost", t.lost, "blind", t.blind)
 	if t.lost != nil {
 		if src, err := t.open(); err != nil {
@@ -432,6 +480,11 @@ func (t *tree) rescan() {
 			t.mark(path, x.file)
 		}
 	}
+	if t.unsure {
+		for path := range t.told {
+			t.mark(path, t.known(path))
+		}
+	}
 	t.keep = false
 	for real, wt := range t.watches {
 		t.release(real, wt)
@@ -442,6 +495,17 @@ func (t *tree) rescan() {
 		pause = max(pause, pollEvery)
 	}
 	t.rescanAt = time.Now().Add(pause)
+}
+
+// known is what is known of path.
+func (t *tree) known(path string) file {
+	if x := t.extras[path]; x != nil {
+		return x.file
+	}
+	if d := t.dirs[filepath.Dir(path)]; d != nil {
+		return d.files[filepath.Base(path)]
+	}
+	return file{}
 }
 
 // due is when flush has something to do; ok is false when there is nothing.
@@ -540,12 +604,15 @@ func (t *tree) compare(path string, c change) Op {
 	}
 	switch {
 	case c.old.kind == absent && now.kind == absent:
+		if c.unsure && t.told[path] {
+			return Remove // it was there when it was read, perhaps
+		}
 		return 0
 	case c.old.kind == absent:
 		return Create
 	case now.kind == absent:
 		return Remove
-	case moved || !same(c.old, now):
+	case moved || !same(c.old, now), c.unsure && differs(c.old, now):
 		return Write
 	}
 	return 0

@@ -176,9 +176,12 @@ func (w *Watcher) Watch(paths []string) {
 }
 
 // Run watches until ctx is done, then returns nil. It calls onBatch for one
-// batch at a time; events go on being gathered while onBatch runs. An error means
-// that nothing can be watched at all; when a limit of the system is the cause it
-// says which, and how to raise it. Run may be called once.
+// batch at a time; events go on being gathered while onBatch runs. A file that is
+// written meanwhile is in the next Batch even if its content is equal in the end,
+// as onBatch may have read it halfway. Run may be called once.
+//
+// An error means that nothing can be watched at all; when a limit of the system is
+// the cause it says which, and how to raise it.
 func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	w.mu.Lock()
 	ran := w.ran
@@ -205,7 +208,7 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	close(w.ready)
 	w.opts.Log.Debug("ready", "directories", len(t.dirs), "watches", len(t.watches), "took_ms", time.Since(start).Milliseconds())
 
-	asked := start // since when a build may have read what it asks to watch
+	since := start // when the reading began of what Watch is called with
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	always := make(chan struct{})
@@ -223,19 +226,13 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 		case <-ctx.Done():
 			return nil
 		case <-w.wake:
-			t.setExtra(w.takeExtra(), asked)
+			t.setExtra(w.takeExtra(), since)
 		case <-t.feed.ready:
-			events, lost := t.feed.take()
-			for _, e := range events {
-				t.handle(e)
-			}
-			if lost != nil {
-				t.lost = lost
-			}
+			t.takeIn()
 		case <-timer.C:
 			if b, ok := t.flush(time.Now()); ok {
-				asked = time.Now().Add(-tick)
-				onBatch(b)
+				since = time.Now().Add(-tick)
+				t.handOn(b, onBatch)
 			}
 		case <-idle:
 			t.fill()
