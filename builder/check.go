@@ -110,6 +110,13 @@ func (b *Builder) confirmMissing(m *module) []Diagnostic {
 		})
 	}}}
 	built := api.Build(o)
+	built.Errors = slices.DeleteFunc(built.Errors, func(e api.Message) bool {
+		if e.ID != "import-is-undefined" || e.Location == nil {
+			return false
+		}
+		before := strings.TrimRight(e.Location.LineText[:min(e.Location.Column, len(e.Location.LineText))], " \t\"'")
+		return strings.HasSuffix(before, ".") || strings.HasSuffix(before, "[") // ns.name is how one asks whether there is such a name
+	})
 	var out []Diagnostic
 	own := b.resolver.rel(m.path)
 	for _, d := range b.diagnostics(built.Errors) {

@@ -440,7 +440,11 @@ func (b *Builder) finishScript(c *compiled, code, smap []byte) {
 	c.smap = smap
 	c.exports, c.reExports = scanExports(code)
 	c.uses = scanUses(code)
-	c.code = factory(code, c.esm, "")
+	prelude := ""
+	if c.esm && !bytes.Contains(code, []byte("__toCommonJS(")) {
+		prelude = "module.exports = __toCommonJS(exports);" // esbuild leaves it out where nothing is exported
+	}
+	c.code = factory(code, c.esm, prelude)
 	c.seal()
 }
 

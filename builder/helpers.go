@@ -5,8 +5,11 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
@@ -105,14 +108,9 @@ func scanExports(code []byte) (names, reExports []string) {
 	for line := range bytes.Lines(code) {
 		switch {
 		case inside:
-			key, _, ok := bytes.Cut(line, []byte(": () => "))
-			if inside = ok && bytes.HasPrefix(key, []byte("  ")); !inside {
-				continue
-			}
-			if key = key[2:]; key[0] == '"' {
-				names = append(names, unquote(key))
-			} else {
-				names = append(names, string(key))
+			name, ok := exportName(line)
+			if inside = ok; ok {
+				names = append(names, name)
 			}
 		case bytes.HasPrefix(line, []byte("__export(")):
 			inside = true
@@ -125,21 +123,43 @@ func scanExports(code []byte) (names, reExports []string) {
 	return names, reExports
 }
 
-// required finds the ID in a line with require("ID").
-func required(line []byte) (id string, ok bool) {
-	_, rest, ok := bytes.Cut(line, []byte(`require("`))
-	if !ok {
+// exportName reads the name in a line like "  name: () => local". Names that are no identifiers stand in quotes of any
+// kind, and __proto__ in brackets.
+func exportName(line []byte) (string, bool) {
+	key, ok := bytes.CutPrefix(line, []byte("  "))
+	if !ok || len(key) == 0 {
 		return "", false
 	}
-	for i := 0; i < len(rest); i++ {
-		switch rest[i] {
+	key = bytes.TrimPrefix(key, []byte("["))
+	if len(key) > 0 && (key[0] == '"' || key[0] == '\'' || key[0] == '`') {
+		end := literalEnd(key)
+		return unquote(key[:end]), end > 1 && bytes.Contains(key[end:], []byte(": () => "))
+	}
+	name, _, ok := bytes.Cut(key, []byte(": () => "))
+	return string(name), ok
+}
+
+// literalEnd is where the string literal that text starts with ends; 0 if it does not.
+func literalEnd(text []byte) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
 		case '\\':
 			i++
-		case '"':
-			return unquote(slices.Concat([]byte{'"'}, rest[:i+1])), true
+		case text[0]:
+			return i + 1
 		}
 	}
-	return "", false
+	return 0
+}
+
+// required finds the ID in a line with require("ID").
+func required(line []byte) (id string, ok bool) {
+	_, rest, ok := bytes.Cut(line, []byte("require("))
+	if !ok || len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' && rest[0] != '`' {
+		return "", false
+	}
+	end := literalEnd(rest)
+	return unquote(rest[:end]), end > 1
 }
 
 // scanUses reads off esbuild's output which names a module takes from the modules that it
@@ -204,11 +224,46 @@ func isWord(c byte) bool {
 	return c == '_' || c == '$' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
-// unquote reads a string literal as esbuild prints it: JSON but for \x, \v, \0 and the like.
+// unquote reads a string literal as esbuild prints it, in quotes of any kind; "" is what is none.
 func unquote(lit []byte) string {
-	s := string(lit)
-	if out, err := unquoteJSON(s); err == nil {
-		return out
+	if len(lit) < 2 {
+		return ""
 	}
-	return strings.Trim(s, `"`)
+	var out []uint16
+	text := string(lit[1 : len(lit)-1])
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		i += size
+		if r != '\\' || i == len(text) {
+			out = utf16.AppendRune(out, r)
+			continue
+		}
+		r, size = utf8.DecodeRuneInString(text[i:])
+		i += size
+		digits := 0
+		switch r {
+		case 'b', 'f', 'n', 'r', 't', 'v', '0':
+			r = rune("\b\f\n\r\t\v\x00"[strings.IndexRune("bfnrtv0", r)])
+		case 'x':
+			digits = 2
+		case 'u':
+			digits = 4
+		}
+		if digits == 0 {
+			out = utf16.AppendRune(out, r)
+			continue
+		}
+		if i < len(text) && text[i] == '{' {
+			hex, _, _ := strings.Cut(text[i+1:], "}")
+			n, _ := strconv.ParseUint(hex, 16, 32)
+			out = utf16.AppendRune(out, rune(n))
+			i = min(i+len(hex)+2, len(text))
+			continue
+		}
+		end := min(i+digits, len(text))
+		n, _ := strconv.ParseUint(text[i:end], 16, 16) // half of a surrogate pair may be
+		out = append(out, uint16(n))
+		i = end
+	}
+	return string(utf16.Decode(out))
 }

@@ -17,8 +17,9 @@ export class Lazy extends Promise<unknown> {
 
 const esModules = new WeakSet<object>();
 const wrapped = new WeakMap<object, Exports>();
+const stars = new WeakMap<object, Set<string>>(); // the names that came by export *
 
-const { create, defineProperty, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf } = Object;
+const { create, defineProperty, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, setPrototypeOf } = Object;
 const hasOwn = Object.prototype.hasOwnProperty;
 
 /** Marks a namespace as that of an ES module. */
@@ -44,6 +45,18 @@ export function retarget(held: Exports, fresh: Exports): void {
     const descriptor = getOwnPropertyDescriptor(fresh, key);
     if (descriptor && key !== "__esModule") defineProperty(held, key, descriptor);
   }
+  sort(held);
+}
+
+/** Puts the names of a namespace in order, as export * and edits may have brought more. */
+export function sort(namespace: Exports): void {
+  const names = Object.keys(namespace);
+  if (names.every((name, i) => i === 0 || (names[i - 1] as string) < name)) return;
+  for (const name of names.sort()) {
+    const descriptor = getOwnPropertyDescriptor(namespace, name) as PropertyDescriptor;
+    delete namespace[name];
+    defineProperty(namespace, name, descriptor);
+  }
 }
 
 /** The same for what importers of a CommonJS module hold. */
@@ -64,13 +77,13 @@ export function snapshot(namespace: Exports): Exports {
 }
 
 function exportAll(target: Exports, all: Record<string, () => unknown>): void {
-  for (const name in all) defineProperty(target, name, { get: all[name] as () => unknown, enumerable: true, configurable: true });
+  for (const name of Object.keys(all).sort()) defineProperty(target, name, { get: all[name] as () => unknown, enumerable: true, configurable: true });
 }
 
-function copyProps(to: Exports, from: unknown, except?: string): Exports {
+function copyProps(to: Exports, from: unknown): Exports {
   if (isObject(from)) {
     for (const key of getOwnPropertyNames(from)) {
-      if (hasOwn.call(to, key) || key === except) continue;
+      if (hasOwn.call(to, key)) continue;
       const enumerable = getOwnPropertyDescriptor(from, key)?.enumerable ?? true;
       defineProperty(to, key, { get: () => from[key], enumerable, configurable: true });
     }
@@ -79,8 +92,32 @@ function copyProps(to: Exports, from: unknown, except?: string): Exports {
 }
 
 function reExport(target: Exports, mod: unknown, second?: Exports): void {
-  copyProps(target, mod, "default");
-  if (second && second !== target) copyProps(second, mod, "default");
+  if (!isObject(mod)) return;
+  star(target, mod);
+  if (second && second !== target) star(second, mod);
+}
+
+/** export * from: what is exported by name comes first, and what two modules export under one name is left out. */
+function star(to: Exports, from: Exports): void {
+  let names = stars.get(to);
+  if (!names) stars.set(to, (names = new Set()));
+  for (const key of getOwnPropertyNames(from)) {
+    if (key === "default" || key === "__esModule") continue;
+    if (!hasOwn.call(to, key)) {
+      if (names.has(key)) continue; // of a third one
+      names.add(key);
+      defineProperty(to, key, { get: () => from[key], enumerable: true, configurable: true });
+    } else if (names.has(key) && differ(to, from, key)) delete to[key];
+  }
+}
+
+/** Reports whether two namespaces mean two things by a name. While they cannot be read, one is given the benefit of the doubt. */
+function differ(a: Exports, b: Exports, name: string): boolean {
+  try {
+    return !Object.is(a[name], b[name]);
+  } catch {
+    return false;
+  }
 }
 
 /** Returns the namespace that an ES module sees when it imports what `mod` exports. */
@@ -102,8 +139,15 @@ function wrap(namespace: Exports, mod: Exports): Exports {
   return copyProps(namespace, mod);
 }
 
+/**
+ * Makes a namespace of an object, as far as that goes while an edit can still change it: it has no prototype and
+ * cannot be assigned to, but is not frozen. https://tc39.es/ecma262/#sec-module-namespace-exotic-objects
+ */
 function toCommonJS(namespace: Exports): Exports {
+  if (esModules.has(namespace)) return namespace;
   esModules.add(namespace);
+  setPrototypeOf(namespace, null);
+  defineProperty(namespace, Symbol.toStringTag, { value: "Module" });
   if (!hasOwn.call(namespace, "__esModule")) defineProperty(namespace, "__esModule", { value: true });
   return namespace;
 }

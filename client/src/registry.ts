@@ -10,7 +10,7 @@
 // reads a binding reads the new one, as with webpack and Bun.
 
 import { Acceptances, Events, Statuses, ViteHot, WebpackHot } from "./hot";
-import { type Exports, helpers, isES, Lazy, markES, retarget, rewrap } from "./interop";
+import { type Exports, helpers, isES, Lazy, markES, retarget, rewrap, sort } from "./interop";
 import type { ModuleInfo, Update } from "./protocol";
 import { Styles } from "./style";
 import { Updater } from "./update";
@@ -279,6 +279,7 @@ export class Registry {
 
   private ran(node: Node): void {
     node.order = ++this.count;
+    if (node.namespace && node.factory) sort(node.namespace);
   }
 
   /** Drops a module's evaluation, so that it runs again when it is next required. Returns what there was. */

@@ -1,0 +1,74 @@
+// Runs modules in one process and tells what they print: node driver.mjs < JSON > JSON. Input: a list of
+// {native, bundle, base, dir}, URLs all; native may be "". Output: a list of {native, bundle}, lists of lines.
+//
+// Modules are loaded over http as well, as in a browser. The function later(promise) keeps a case
+// open until the promise has settled.
+
+import { register } from "node:module";
+import { text } from "node:stream/consumers";
+
+const hooks = `
+  export async function resolve(spec, context, next) {
+    const parent = context.parentURL ?? "";
+    if (!/^http:/.test(spec) && !/^http:/.test(parent)) return next(spec, context);
+    return { url: new URL(spec, /^http:/.test(spec) ? undefined : parent).href, format: "module", shortCircuit: true };
+  }
+  export async function load(url, context, next) {
+    if (!url.startsWith("http:")) return next(url, context);
+    const response = await fetch(url);
+    if (!response.ok) throw new TypeError("Failed to fetch dynamically imported module: " + url);
+    return { source: await response.text(), format: "module", shortCircuit: true };
+  }`;
+register("data:text/javascript," + encodeURIComponent(hooks));
+
+const original = console.log;
+let lines = [];
+let waiting = [];
+
+for (const level of ["log", "warn", "error", "info"]) {
+  console[level] = (...args) => lines.push((level === "log" ? "" : level + ": ") + args.map(show).join(" "));
+}
+process.on("uncaughtException", (error) => lines.push("uncaught " + show(error)));
+globalThis.later = (promise) => waiting.push(promise);
+globalThis.later.toJSON = () => "later";
+
+function show(value) {
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
+  if (typeof value === "object" && value !== null) return JSON.stringify(value);
+  return String(value);
+}
+
+async function run(url, base) {
+  lines = [];
+  waiting = [];
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(() => resolve(lines.push("never ends")), 10_000);
+  });
+  const done = async () => {
+    try {
+      await import(url);
+    } catch (thrown) {
+      lines.push("throws " + show(thrown));
+    }
+    while (waiting.length > 0) await Promise.resolve(waiting.shift()).catch(() => undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  await Promise.race([done(), late]);
+  clearTimeout(timer);
+  return lines.map((line) => line.replaceAll(base, "site:/"));
+}
+
+const out = [];
+for (const { native, bundle, base, dir } of JSON.parse(await text(process.stdin))) {
+  const result = { native: [], bundle: [] };
+  if (native) result.native = await run(native, dir);
+  globalThis.location = new URL(base);
+  delete globalThis.__devserve;
+  result.bundle = await run(bundle, base);
+  delete globalThis.location;
+  out.push(result);
+}
+original(JSON.stringify(out));
+process.exit(0);
