@@ -31,7 +31,7 @@ export function draw(pen: CanvasRenderingContext2D, f: Fish): void {
   pen.save();
   pen.translate(f.x * pen.canvas.width, f.y * pen.canvas.height);
   pen.rotate(f.heading);
-  pen.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--fish");
+  pen.fillStyle = getComputedStyle(pen.canvas).color;
   pen.beginPath();
   pen.ellipse(0, 0, length / 2, length / 5, 0, 0, 2 * Math.PI);
   pen.fill();
