@@ -24,7 +24,7 @@ import (
 )
 
 // patience is how long a script waits for what must happen. A good run never comes near.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // atOnce is how long devserve may take to end, on a machine that is busy with other tests.
 const atOnce = 5 * time.Second
