@@ -85,6 +85,10 @@ type Info struct {
 	Names map[string]map[string][]string `json:"names,omitempty"`
 	// Specs tells, for a module that accepts dependencies, the ID that each import specifier means.
 	Specs map[string]map[string]string `json:"specs,omitempty"`
+	// Imports and Lazies list, for a changed module, what it imports and what it asks for by import(): a page may lack
+	// the former, and drops what is no more among the latter.
+	Imports map[string][]string `json:"imports,omitempty"`
+	Lazies  map[string][]string `json:"lazies,omitempty"`
 }
 
 // An Update is one changed thing a page may show.
@@ -143,6 +147,7 @@ type Builder struct {
 	jsx      jsx
 	build    int64
 	version  int64 // of the good state
+	rewired  int64 // the last build in which a module's imports became others
 	modules  map[string]*module
 	wanted   map[*module]bool   // what pages have asked for
 	linked   map[*module]bool   // those of wanted that are style sheets in a <link>
@@ -525,6 +530,9 @@ func (b *Builder) commit(r *Result) {
 		}
 		m.good = n
 		b.version++
+		if g != nil && !slices.Equal(g.imports, n.imports) {
+			b.rewired = r.Build
+		}
 		if g != nil {
 			b.mix(m.id, g.hash+g.styleHash)
 		}
@@ -548,11 +556,14 @@ func (b *Builder) commit(r *Result) {
 	clear(b.pending)
 	if len(told) > 0 {
 		r.Updates = append(r.Updates, b.changedWorkers(told)...)
+		changed := told
 		if b.asyncModules() { // what imports them may have to wait now, or no more
-			told = told[:0]
+			told = nil
 			b.walk(b.roots(), good, true, func(m *module) { told = append(told, m) })
 		}
-		r.Info = b.info(told)
+		info := b.info(told)
+		info.Imports, info.Lazies = imports(changed)
+		r.Info = info
 		b.keep(r)
 	}
 }
@@ -798,7 +809,7 @@ func (b *Builder) Resource(ctx context.Context, rest string, query url.Values) (
 	case "map":
 		return b.mapOf(query.Get("id"))
 	case "lazy":
-		return b.lazyModule(query.Get("id"), query["from"])
+		return b.lazyModule(query.Get("id"), query["from"], query.Get("build"))
 	case "file":
 		return b.outsideFile(name)
 	case "update":
@@ -823,8 +834,9 @@ func (b *Builder) mapOf(id string) (Output, error) {
 	return Output{}, ErrNotFound
 }
 
-// lazyModule answers import(): the module and what it needs beyond what a page that runs from has.
-func (b *Builder) lazyModule(id string, from []string) (Output, error) {
+// lazyModule answers import(): the module and what it needs beyond what a page that runs from has. If modules import
+// something else since the page's build, what it has is not known.
+func (b *Builder) lazyModule(id string, from []string, build string) (Output, error) {
 	m := b.lookup(id)
 	if m == nil {
 		t, ok := b.learned[id]
@@ -837,6 +849,9 @@ func (b *Builder) lazyModule(id string, from []string) (Output, error) {
 	if m.good == nil {
 		text := "throw new Error(" + quote("[devserve] "+b.failure(m)) + ");\n"
 		return Output{Body: []byte(text), ETag: etag([]byte(text)), ContentType: scriptType}, nil
+	}
+	if n, err := strconv.ParseInt(build, 10, 64); err != nil || n < b.rewired {
+		from = nil
 	}
 	var roots []*module
 	for _, id := range from {

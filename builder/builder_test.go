@@ -88,6 +88,12 @@ func newSite(t testing.TB, a *txtar.Archive, o Options) *site {
 			}
 			continue
 		}
+		if string(f.Data) == "fifo\n" {
+			if err := mkfifo(s.path(f.Name)); err != nil {
+				t.Skip("no named pipes here: ", err)
+			}
+			continue
+		}
 		if err := s.save(f.Name, f.Data); err != nil {
 			t.Fatal(err)
 		}

@@ -179,6 +179,9 @@ func (b *Builder) info(ms []*module) Info {
 		names := map[string][]string{}
 		for _, o := range b.importers(m, good) {
 			names[o.id] = o.good.namesFrom(m.id)
+			if slices.ContainsFunc(o.good.imports, func(e edge) bool { return e.lazy && e.id == m.id }) {
+				names[o.id] = append(names[o.id], "*")
+			}
 		}
 		if info.Names == nil {
 			info.Names = map[string]map[string][]string{}
@@ -186,6 +189,22 @@ func (b *Builder) info(ms []*module) Info {
 		info.Names[m.id] = names
 	}
 	return info
+}
+
+// imports lists what modules import, and what they ask for by import(), by ID.
+func imports(ms []*module) (static, lazy map[string][]string) {
+	static, lazy = map[string][]string{}, map[string][]string{}
+	for _, m := range ms {
+		lazy[m.id] = []string{}
+		for _, e := range m.good.imports {
+			if e.lazy {
+				lazy[m.id] = append(lazy[m.id], e.id)
+			} else {
+				static[m.id] = append(static[m.id], e.id)
+			}
+		}
+	}
+	return static, lazy
 }
 
 // namesFrom lists what a module reads from another that it imports; "*" stands for all of it.

@@ -398,14 +398,21 @@ var quoted = regexp.MustCompile(`"([^"]+)"`)
 
 // readRegular reads a regular file; anything else, such as a pipe, is an error at once.
 func readRegular(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := regular(path); err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("builder: read %q: %w", path, fs.ErrInvalid)
-	}
 	return os.ReadFile(path)
+}
+
+var errNoFile = errors.New("it is no regular file")
+
+// regular returns an error for what is there and is no regular file: reading a pipe would never end.
+func regular(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return &fs.PathError{Op: "read", Path: path, Err: errNoFile}
+	}
+	return err
 }
 
 // Dependencies are kept whole. Their key is what they offer; they hold while every file that went in,

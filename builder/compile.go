@@ -251,6 +251,9 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 	// Any other script or asset that esbuild wants to load was found by a glob import, import(`./pages/${name}.ts`),
 	// which asks no plugin: it becomes a lazy import of the module.
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		if err := regular(args.Path); err != nil {
+			return api.OnLoadResult{}, err
+		}
 		if w.byPath[args.Path] != nil || kindOf(args.Path).isStyle() {
 			if data, ok := w.b.sources[args.Path]; ok {
 				contents := string(data) // what was looked up in the cache
@@ -487,7 +490,7 @@ func (b *Builder) compileData(m *module) result {
 	if m.kind == kindURL || m.kind == kindWorker {
 		return b.compileURL(m)
 	}
-	data, err := os.ReadFile(m.path)
+	data, err := readRegular(m.path)
 	if err != nil {
 		return result{errors: []Diagnostic{readError(b.resolver.rel(m.path), err)}}
 	}

@@ -169,6 +169,9 @@ func (w *dependencyBuild) setup(pb api.PluginBuild) {
 		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
 	})
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		if err := regular(args.Path); err != nil {
+			return api.OnLoadResult{}, err
+		}
 		var contents string
 		switch ext := strings.ToLower(filepath.Ext(args.Path)); {
 		case !inNodeModules(args.Path):

@@ -4,7 +4,6 @@ package builder
 
 import (
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -18,7 +17,4 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// reportCPU adds the processor time of an operation to what a benchmark reports. Call it after the loop with cpu() from before it.
-func reportCPU(b *testing.B, before time.Duration) {
-	b.ReportMetric(float64((cpu()-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
-}
+func mkfifo(path string) error { return syscall.Mkfifo(path, 0o600) }
