@@ -26,6 +26,12 @@ var runtime string
 // __DEVSERVE_BASE__ with its base path; both stand inside double-quoted strings.
 func Script() []byte { return []byte(script) }
 
+//go:embed dist/react.js
+var react string
+
+// React returns what stands after [Runtime] in the bundles of a React site: the host of React Fast Refresh.
+func React() []byte { return []byte(react) }
+
 // Runtime returns the module registry, a classic script that starts a page's bundle. It
 // is the same registry that [Script] carries; whichever runs first creates it.
 func Runtime() []byte { return []byte(runtime) }

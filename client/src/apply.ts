@@ -8,9 +8,6 @@ import { loadedBy } from "./loaded";
 import type { Built, ModuleInfo, Update } from "./protocol";
 import type { Registry } from "./registry";
 
-/** How long modules may take to be replaced, in ms, before the page is loaded anew. */
-const patience = 10_000;
-
 /**
  * Brings what `built` says into the page that shows `page`. Returns null, or the reason why
  * the page must be reloaded, in which case it may be applied in part.
@@ -52,7 +49,7 @@ export async function applyUpdates(
     }
   }
   if (modules.length > 0) {
-    const reason = await inTime(registry.update(built.build, modules, built.info));
+    const reason = await inTime(registry.patience, registry.update(built.build, modules, built.info));
     if (reason !== null) return reason;
   }
   for (const step of steps) {
@@ -90,10 +87,10 @@ function shows(page: string, path: string): boolean {
   return [at, `${at}.html`, `${at.replace(/\/$/, "")}/index.html`].includes(path);
 }
 
-async function inTime(update: Promise<string | null>): Promise<string | null> {
+async function inTime(patience: number, update: Promise<string | null>): Promise<string | null> {
   let timer = 0;
   const late = new Promise<string>((done) => {
-    timer = setTimeout(() => done("an updated module did not finish in 10 s"), patience);
+    timer = setTimeout(() => done(`an update did not finish in ${patience / 1000} s: a module or its handler waits for something`), patience);
   });
   try {
     return await Promise.race([update, late]);

@@ -4,14 +4,14 @@
 // says so again. Its data, and Vite's one dispose and one prune, stay until replaced.
 
 import type { Exports } from "./interop";
-import type { Node, Registry } from "./registry";
+import type { Instance, Node, Registry } from "./registry";
 
 type Data = Record<string, unknown>;
 type ModuleCallback = (module: Exports | undefined) => unknown;
 type ModulesCallback = (modules: (Exports | undefined)[]) => unknown;
 
 /** Told when the module that it handles has thrown while running. */
-type ErrorHandler = (error: unknown, context: { moduleId: string; dependencyId?: string }) => unknown;
+type ErrorHandler = (error: unknown, context: { moduleId: string; dependencyId?: string; module?: Instance | undefined }) => unknown;
 
 /** Dependencies, by ID, whose updates a module takes; its own ID among them means itself. */
 export interface Acceptance {
@@ -30,6 +30,8 @@ export class Acceptances {
   readonly disposers: ((data: Data) => unknown)[] = [];
   readonly listeners: [event: string, listener: Listener][] = [];
   data: Data | undefined;
+  /** By component: what it does with hooks; see refresh.ts. */
+  signatures: Map<string, string> | undefined;
 
   accepts(id: string): boolean {
     return this.list.some((a) => a.deps.includes(id));
@@ -69,7 +71,7 @@ function canonical(event: string): string {
 }
 
 /** What webpack calls the state of an update. */
-export type Status = "idle" | "prepare" | "ready" | "dispose" | "apply" | "fail";
+export type Status = "idle" | "check" | "prepare" | "ready" | "dispose" | "apply" | "abort" | "fail";
 
 export class Statuses {
   private readonly handlers = new Set<(status: Status) => unknown>();
@@ -92,10 +94,14 @@ export class Statuses {
 
 /** import.meta.hot of one evaluation of a module. */
 export class ViteHot {
+  private readonly hot: Acceptances;
+
   constructor(
     private readonly registry: Registry,
     private readonly node: Node,
-  ) {}
+  ) {
+    this.hot = node.hot; // an old evaluation's calls are no business of the new one's
+  }
 
   get data(): Data {
     return this.node.data;
@@ -105,22 +111,22 @@ export class ViteHot {
     const own = this.node.id;
     if (typeof deps === "string") {
       const id = this.registry.resolve(deps, this.node);
-      this.node.hot.list.push({ deps: [id], callback: (fresh) => (callback as ModuleCallback | undefined)?.(fresh.get(id)) });
+      this.hot.list.push({ deps: [id], callback: (fresh) => (callback as ModuleCallback | undefined)?.(fresh.get(id)) });
     } else if (Array.isArray(deps)) {
       const ids = deps.map((dep) => this.registry.resolve(dep, this.node));
-      this.node.hot.list.push({
+      this.hot.list.push({
         deps: ids,
         callback: (fresh) => (callback as ModulesCallback | undefined)?.(ids.map((id) => fresh.get(id))),
       });
     } else {
-      this.node.hot.list.push({ deps: [own], callback: (fresh) => deps?.(fresh.get(own)) });
+      this.hot.list.push({ deps: [own], callback: (fresh) => deps?.(fresh.get(own)) });
     }
   }
 
   acceptExports(names: string | string[], callback?: ModuleCallback): void {
     const own = this.node.id;
-    this.node.hot.exports = new Set([...(this.node.hot.exports ?? []), ...[names].flat()]);
-    if (callback) this.node.hot.list.push({ deps: [`exports of ${own}`], callback: (fresh) => callback(fresh.get(own)) });
+    this.hot.exports = new Set([...(this.hot.exports ?? []), ...[names].flat()]);
+    if (callback) this.hot.list.push({ deps: [`exports of ${own}`], callback: (fresh) => callback(fresh.get(own)) });
   }
 
   dispose(callback: (data: Data) => unknown): void {
@@ -135,11 +141,11 @@ export class ViteHot {
   decline(): void {}
 
   invalidate(message?: string): void {
-    this.registry.invalidate(this.node, message);
+    this.registry.invalidate(this.node, false, message);
   }
 
   on(event: string, listener: Listener): void {
-    this.node.hot.listeners.push([event, listener]);
+    this.hot.listeners.push([event, listener]);
     this.registry.events.on(event, listener);
   }
 
@@ -160,7 +166,7 @@ export class WebpackHot {
     private readonly registry: Registry,
     private readonly node: Node,
   ) {
-    this.hot = node.hot; // an old evaluation's calls are no business of the new one's
+    this.hot = node.hot;
   }
 
   get active(): boolean {
@@ -177,7 +183,14 @@ export class WebpackHot {
       return;
     }
     const ids = [deps].flat().map((dep) => this.registry.resolve(dep, this.node));
-    this.hot.list.push({ deps: ids, callback: (fresh) => callback?.(ids.filter((id) => fresh.has(id))), failed });
+    this.hot.list.push({
+      deps: ids,
+      callback(fresh) {
+        const updated = ids.filter((id) => fresh.get(id) !== undefined); // not those that threw
+        return updated.length > 0 ? callback?.(updated) : undefined;
+      },
+      failed,
+    });
   }
 
   decline(deps?: string | string[]): void {
@@ -198,9 +211,9 @@ export class WebpackHot {
     if (i >= 0) this.hot.disposers.splice(i, 1);
   }
 
-  /** Makes this module run again, with those that it takes with it. */
+  /** Makes this module run again, and those that import it, up to who accepts it. */
   invalidate(): void {
-    this.registry.rerun(this.node);
+    this.registry.invalidate(this.node, true);
   }
 
   status(handler?: (status: Status) => unknown): Status {

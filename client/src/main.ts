@@ -10,7 +10,7 @@ import { count, plain, thrownBy } from "./diagnostic";
 import { noteLoads } from "./loaded";
 import { overlay, pageSource } from "./overlay";
 import type { Building, Built, BuildError, Diagnostic, Message } from "./protocol";
-import { registry } from "./registry";
+import { culprit, registry } from "./registry";
 import { reloader } from "./reload";
 import { sender } from "./send";
 
@@ -67,7 +67,7 @@ function start(): void {
       case "error":
         return failed(message, eventID);
       case "custom":
-        return modules.events.emit(message.event, message.data);
+        return tell(message.event, message.data);
       default:
         message satisfies never;
     }
@@ -89,7 +89,7 @@ function start(): void {
   async function failed(e: BuildError, eventID: string): Promise<void> {
     mark.hide("building");
     const { errors, updates } = e;
-    await modules.events.emit("vite:error", { type: "error", err: { message: errors[0]?.text, stack: "", ...errors[0] } });
+    await tell("vite:error", { type: "error", err: { message: errors[0]?.text, stack: "", ...errors[0] } });
     const reason = updates ? await applyUpdates({ build: e.build, updates }, page, modules) : null;
     if (reason !== null) return leave(reason, eventID);
     if (!screen.show(e)) return; // a new stream tells it again
@@ -99,22 +99,34 @@ function start(): void {
 
   /** Reloads, having told those who want to know before. */
   async function leave(reason: string, eventID: string): Promise<void> {
-    try {
-      modules.send("devserve:reload", { reason });
-      await modules.events.emit("vite:beforeFullReload", { type: "full-reload", path: "*" });
-    } finally {
-      reload(reason, eventID);
-    }
+    modules.send("devserve:reload", { reason });
+    const told = tell("vite:beforeFullReload", { type: "full-reload", path: "*" });
+    await Promise.race([told, new Promise((late) => setTimeout(late, modules.patience))]);
+    reload(reason, eventID);
+  }
+
+  /** Reports what an update threw, and loads the page anew: it may be anything by now. */
+  function fail(thrown: unknown, eventID: string): Promise<void> {
+    showThrown([[culprit(thrown), thrown]]);
+    return leave(`an update failed${culprit(thrown) && ` in ${culprit(thrown)}`}: ${String(thrown)}`, eventID);
+  }
+
+  /** Tells those who listen for an event that has no bearing on what the page shows. */
+  function tell(event: string, data: unknown): Promise<void> {
+    return modules.events.emit(event, data).catch((thrown: unknown) => console.error(`[devserve] a listener of ${event} threw:`, thrown));
+  }
+
+  function showThrown(thrown: [id: string, thrown: unknown][]): void {
+    const errors = thrown.map(([id, t]) => thrownBy(id, t));
+    if (errors.length === 0) screen.clear(pageSource);
+    else screen.show({ type: "error", build: modules.build, source: pageSource, errors, warnings: [] });
+    for (const d of errors) console.error(`[devserve] ${plain(d)}`);
   }
 
   modules.send = sender(home, token);
   modules.onReload = (reason) => void leave(reason, known);
-  modules.onErrors = () => {
-    const errors = [...modules.errors].map(([node, thrown]) => thrownBy(node.id, thrown));
-    if (errors.length === 0) screen.clear(pageSource);
-    else screen.show({ type: "error", build: modules.build, source: pageSource, errors, warnings: [] });
-    for (const d of errors) console.error(`[devserve] ${plain(d)}`);
-  };
+  modules.onFailure = (thrown) => void fail(thrown, known);
+  modules.onErrors = () => showThrown([...modules.errors].map(([node, thrown]) => [node.id, thrown]));
   if (modules.errors.size > 0) modules.onErrors();
 
   function warn(warnings: Diagnostic[]): void {
@@ -135,14 +147,11 @@ function start(): void {
         .then(() => {
           modules.event = eventID;
         })
-        .catch((err: unknown) => {
-          console.error("[devserve] an update failed; the page is loaded anew:", err);
-          reload(`an update failed: ${String(err)}`, eventID);
-        });
+        .catch((thrown: unknown) => fail(thrown, eventID));
     },
     state(up) {
       if (up) console.info("[devserve] connected");
-      void modules.events.emit(up ? "vite:ws:connect" : "vite:ws:disconnect", {});
+      void tell(up ? "vite:ws:connect" : "vite:ws:disconnect", {});
       if (up) mark.hide("offline");
       else mark.show("offline", "devserve does not answer. Trying again…", awayAfter);
     },

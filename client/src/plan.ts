@@ -19,7 +19,16 @@ export interface Plan {
   dead?: { chain: Node[]; why: string };
 }
 
-export function plan(changed: Iterable<Node>, invalidated?: Node): Plan {
+/** A module objects to having been replaced: its own acceptance does not count. */
+export interface Objection {
+  node: Node;
+  /** Whose objection it was that led to this one; node itself if none. If the walk comes back there, it ends. */
+  first: Node;
+  /** Whether the module runs once more, as with webpack, or its importers take it as it is, as with Vite. */
+  rerun: boolean;
+}
+
+export function plan(changed: Iterable<Node>, objection?: Objection): Plan {
   const outdated = new Set<Node>();
   const boundaries = new Map<Node, Set<Node>>();
   let dead: Plan["dead"];
@@ -32,7 +41,8 @@ export function plan(changed: Iterable<Node>, invalidated?: Node): Plan {
   const visit = (node: Node, chain: Node[]): void => {
     if (dead || outdated.has(node)) return;
     const path = [...chain, node];
-    if (invalidated && node === invalidated && chain.length > 0) {
+    const objects = node === objection?.node;
+    if (chain.length > 0 && (objects || node === objection?.first)) {
       dead = { chain: path, why: "it was invalidated, and its importers lead back to it" };
       return;
     }
@@ -40,18 +50,19 @@ export function plan(changed: Iterable<Node>, invalidated?: Node): Plan {
       dead = { chain: path, why: "it declines updates" };
       return;
     }
-    outdated.add(node);
+    if (!objects || objection.rerun) outdated.add(node);
     // An importer that has thrown is incomplete: it must run again too, whoever accepts what it imports.
     const broken = [...node.parents].filter((p) => p.instance?.error);
-    if (broken.length === 0 && (node.hot.accepts(node.id) || coversImports(node))) {
+    const accepted = !objects && (node.hot.accepts(node.id) || coversImports(node));
+    if (accepted && broken.length === 0) {
       bound(node, node);
       return;
     }
-    if (node.root) {
-      dead = { chain: path, why: "nothing accepts it" };
+    if (node.root || node.parents.size === 0) {
+      dead = { chain: path, why: objects ? "it was invalidated, and nothing that imports it could take that" : "nothing accepts it" };
       return;
     }
-    for (const parent of broken.length > 0 && node.hot.accepts(node.id) ? broken : node.parents) {
+    for (const parent of accepted ? broken : node.parents) {
       if (parent.hot.declined.has(node.id)) dead = { chain: [...path, parent], why: "it declines updates of what it imports" };
       else if (parent.hot.accepts(node.id) && !parent.instance?.error) bound(parent, node);
       else visit(parent, path);
@@ -72,9 +83,11 @@ export function plan(changed: Iterable<Node>, invalidated?: Node): Plan {
 function coversImports(node: Node): boolean {
   const accepted = node.hot.exports;
   if (!accepted) return false;
+  const every = (names: string[]): boolean => names.every((n) => accepted.has(n));
+  const all = Object.keys(node.namespace ?? {});
   for (const parent of node.parents) {
     const names = node.importedNames.get(parent.id);
-    if (!names || names.some((n) => !accepted.has(n))) return false;
+    if (!names || !every(names.includes("*") ? all : names)) return false;
   }
   return true;
 }

@@ -58,6 +58,9 @@ export interface ModuleInfo {
   names?: Record<string, Record<string, string[]>>;
   /** By module that accepts dependencies: IDs by import specifier. */
   specs?: Record<string, Record<string, string>>;
+  /** By changed module: what it imports, and what it asks for by import(). */
+  imports?: Record<string, string[]>;
+  lazies?: Record<string, string[]>;
 }
 
 /** An event of the program's own, for import.meta.hot.on. */

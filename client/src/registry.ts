@@ -29,6 +29,8 @@ interface Meta {
   /** Shows the module's style sheet. */
   style(): void;
   resolve(spec: string): string;
+  /** Names the module's components, at its end, on sites with React. */
+  refresh(entries: unknown[]): void;
 }
 
 /** A module as the page knows it, through all its evaluations. */
@@ -37,12 +39,18 @@ export class Node {
   /** The build that brought the factory. */
   build = 0;
   instance: Instance | undefined;
-  /** Whether it runs without being imported: an entry, or what import() asked for. */
+  /** Whether it runs without being imported, as an entry does. */
   root = false;
+  /** Whether it is in the bundle of packages, which stays as long as the page. */
+  packed = false;
   /** When it ran, counted over the page. */
   order = 0;
+  /** Those that import it, by import() too. */
   readonly parents = new Set<Node>();
+  /** What it has imported, in the order in which it asked. */
   readonly children = new Set<Node>();
+  /** What it has asked for by import(), as long as its code says so. */
+  readonly lazies = new Set<Node>();
   /** What import.meta.hot.data shows. */
   data: Record<string, unknown> = {};
   hot = new Acceptances();
@@ -104,7 +112,7 @@ export class Registry {
   /** The newest build that any bundle or update on this page contains; 0 if there is none. */
   build = 0;
 
-  /** IDs of entries that were never built. */
+  /** IDs of what the page has asked for in vain, for it could not be built. */
   readonly failed: string[] = [];
 
   readonly helpers = helpers;
@@ -116,6 +124,12 @@ export class Registry {
   /** The newest event of the server's that the page has dealt with. */
   event = "";
 
+  /** The build that the modules in this page are of; 0 if there are none. What import() brought may be newer. */
+  applied = 0;
+
+  /** How long modules may take to be replaced, in ms, before the page is loaded anew. */
+  patience = 10_000;
+
   /** Modules that threw while they ran, and did not run again since. */
   readonly errors = new Map<Node, unknown>();
 
@@ -123,6 +137,11 @@ export class Registry {
   send: (event: string, data?: unknown) => void = () => undefined;
   onReload: (reason: string) => void = () => globalThis.location?.reload();
   onErrors: () => void = () => undefined;
+  onFailure: (thrown: unknown) => void = () => this.onReload("an update failed");
+
+  // Set by react.ts, on sites with React.
+  refresh: ((load: (module: { exports: unknown }, exports: unknown) => void) => void) | undefined;
+  registerComponents: ((node: Node, entries: unknown[]) => void) | undefined;
 
   private env: Record<string, unknown> = { BASE_URL: "/" };
   private readonly loads = new Map<string, Promise<unknown>>();
@@ -147,6 +166,7 @@ export class Registry {
       const node = this.node(id);
       if (node.factory) continue; // two bundles of one page share their packages
       node.build = build;
+      node.packed = true;
       node.factory = (module) => {
         if (!table) {
           const packages = new Node("packages");
@@ -179,13 +199,26 @@ export class Registry {
     }
     for (const [id, text] of Object.entries(styles)) this.styles.define(id, text, build);
     for (const [url, namespace] of Object.entries(remotes)) this.adopt(url, namespace);
+    this.applied ||= build;
     this.inform(info);
   }
 
-  inform({ asyncs, names, specs }: ModuleInfo): void {
+  /** Takes in what is said of modules. Reports whether code that asked for something by import() does so no more. */
+  inform({ asyncs, names, specs, lazies }: ModuleInfo): boolean {
     for (const [id, imports] of Object.entries(asyncs ?? {})) this.node(id).asyncImports = imports;
     for (const [id, by] of Object.entries(names ?? {})) this.node(id).importedNames = new Map(Object.entries(by));
     for (const [id, map] of Object.entries(specs ?? {})) this.node(id).specs = map;
+    let dropped = false;
+    for (const [id, asks] of Object.entries(lazies ?? {})) {
+      const node = this.node(id);
+      for (const lazy of node.lazies) {
+        if (asks.includes(lazy.id)) continue;
+        node.lazies.delete(lazy);
+        if (!node.children.has(lazy)) lazy.parents.delete(node);
+        dropped = true;
+      }
+    }
+    return dropped;
   }
 
   /** Takes in a module that the browser has loaded by itself. */
@@ -213,9 +246,10 @@ export class Registry {
     }
   }
 
-  /** Reports whether a module or an imported style sheet is in this page. */
-  has(id: string): boolean {
-    return this.nodes.get(id)?.factory !== undefined;
+  /** Reports whether this page has the code of a module. */
+  loaded(id: string): boolean {
+    const node = this.nodes.get(id);
+    return node?.factory !== undefined || node?.instance !== undefined;
   }
 
   /** Applies updates that carry code. Resolves to null, or to the reason why the page must reload. */
@@ -223,19 +257,14 @@ export class Registry {
     return this.updater.update(build, updates, info);
   }
 
-  /** Takes a module's own objection to having been replaced: its importers run again instead. */
-  invalidate(node: Node, message?: string): void {
-    this.updater.invalidate(node, message);
-  }
-
-  /** Runs a module again, as after an edit. */
-  rerun(node: Node): void {
-    this.updater.rerun(node);
+  /** Takes a module's own objection to having been replaced; see Objection. */
+  invalidate(node: Node, rerun: boolean, message?: string): void {
+    this.updater.invalidate(node, rerun, message);
   }
 
   /** Returns what a module exports, having run it if it has not, for `importer`. */
   require(id: string, importer: Node): unknown {
-    if (id.startsWith(lazyPrefix)) return this.lazy(id.slice(lazyPrefix.length));
+    if (id.startsWith(lazyPrefix)) return this.lazy(id.slice(lazyPrefix.length), importer);
     const node = this.nodes.get(id);
     // esbuild resolves what can be known; what is left is import() of an expression.
     if (!node?.factory && !node?.instance) return Lazy.resolve(native(this.absolute(id, importer.id)));
@@ -286,7 +315,7 @@ export class Registry {
   forget(node: Node): Forgotten {
     const old: Forgotten = { instance: node.instance, hot: node.hot, children: [...node.children] };
     for (const [event, listener] of node.hot.listeners) this.events.off(event, listener);
-    for (const child of node.children) child.parents.delete(node);
+    for (const child of node.children) if (!node.lazies.has(child)) child.parents.delete(node);
     node.children.clear();
     node.instance = undefined;
     node.hot = new Acceptances();
@@ -314,32 +343,75 @@ export class Registry {
   }
 
   /** Answers import(): what the page has not got is fetched first. */
-  private lazy(id: string): Lazy {
+  private lazy(id: string, importer: Node): Lazy {
+    const node = this.node(id);
     const load = async (): Promise<unknown> => {
-      const node = this.node(id);
-      if (!node.factory && !node.instance) await this.fetch(id);
-      node.root = true;
+      if (!this.loaded(id)) await this.fetch(id, true).catch((err: unknown) => {
+        this.failed.push(id);
+        throw err;
+      });
+      while (this.failed.includes(id)) this.failed.splice(this.failed.indexOf(id), 1);
+      importer.lazies.add(node);
+      node.parents.add(importer);
       if (node.asyncImports) await this.run(node, new Set());
       return this.require(id, node);
     };
     return new Lazy((resolve, reject) => load().then(resolve, reject));
   }
 
-  private fetch(id: string): Promise<unknown> {
-    let loading = this.loads.get(id);
+  /** Fetches a module with what it imports, all of it or what this page lacks, as far as the server knows. */
+  fetch(id: string, lacking: boolean): Promise<unknown> {
+    const key = `${lacking} ${id}`;
+    let loading = this.loads.get(key);
     if (!loading) {
       if (/^(https?:)?\/\//.test(id)) {
         loading = native(id).then((namespace) => this.adopt(id, namespace));
       } else {
         const query = new URLSearchParams({ id });
-        for (const node of this.nodes.values()) if (node.root) query.append("from", node.id);
+        if (lacking) {
+          query.append("build", String(this.applied));
+          for (const node of this.starts()) query.append("from", node.id);
+        }
         query.append("t", String(Date.now())); // a module that failed is asked for again
         loading = native(`${this.base}_devserve/build/lazy?${query}`);
       }
-      this.loads.set(id, loading);
-      loading.catch(() => undefined).then(() => this.loads.delete(id));
+      this.loads.set(key, loading);
+      loading.catch(() => undefined).then(() => this.loads.delete(key));
     }
     return loading;
+  }
+
+  /** The modules from which all others can be reached over static imports: entries, then what import() brought. */
+  private starts(): Set<Node> {
+    const all = [...this.nodes.values()];
+    return new Set([...all.filter((n) => n.root), ...all.flatMap((n) => [...n.lazies])]);
+  }
+
+  /** The modules that the page runs, in the order in which a fresh load would. */
+  inOrder(): Set<Node> {
+    const out = new Set<Node>();
+    const seen = new Set<Node>();
+    const queue = new Set([...this.nodes.values()].filter((n) => n.root));
+    for (const start of queue) { // which grows by what import() brought
+      const stack: { node: Node; rest: Iterator<Node> }[] = [];
+      const push = (node: Node): void => {
+        if (seen.has(node)) return;
+        seen.add(node);
+        stack.push({ node, rest: node.children.values() });
+      };
+      push(start);
+      for (let top = stack.at(-1); top; top = stack.at(-1)) {
+        const child = top.rest.next();
+        if (!child.done) {
+          push(child.value);
+          continue;
+        }
+        stack.pop();
+        out.add(top.node);
+        for (const lazy of top.node.lazies) queue.add(lazy);
+      }
+    }
+    return out;
   }
 
   /** The URL prefix of the site, with both slashes. */
@@ -354,6 +426,7 @@ export class Registry {
       env: this.env,
       style: () => this.styles.showDefined(node.id),
       resolve: (spec) => this.absolute(spec, node.id),
+      refresh: (entries) => this.registerComponents?.(node, entries),
     };
   }
 
@@ -401,7 +474,7 @@ function resolvePath(spec: string, importer: string, base: string): string {
 const blamed = new WeakMap<object, string>();
 
 /** Notes which module threw an error first: the innermost, as errors pass through importers. */
-function blame(thrown: unknown, id: string): void {
+export function blame(thrown: unknown, id: string): void {
   if (typeof thrown === "object" && thrown !== null && !blamed.has(thrown)) blamed.set(thrown, id);
 }
 

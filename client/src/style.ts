@@ -8,7 +8,10 @@ interface Sheet {
 
 export class Styles {
   private readonly sheets = new Map<string, Sheet>();
-  private unordered = false;
+
+  has(id: string): boolean {
+    return this.sheets.has(id);
+  }
 
   /** Takes in a sheet; what another bundle of this page has brought stays. */
   define(id: string, text: string, build: number): void {
@@ -29,31 +32,26 @@ export class Styles {
     element.textContent = sheet.text;
     document.head.append(element);
     sheet.element = element;
-    this.unordered = true;
   }
 
-  /** Takes a sheet out of the document. */
-  hide(id: string): void {
-    const sheet = this.sheets.get(id);
-    sheet?.element?.remove();
-    if (sheet) sheet.element = undefined;
+  /** Takes a sheet out of the document, and forgets it. */
+  remove(id: string): void {
+    this.sheets.get(id)?.element?.remove();
+    this.sheets.delete(id);
   }
 
-  /** Replaces a sheet's text, or takes in a new one; what the page has newer is left alone. */
+  /** Replaces a sheet's text; what the page has newer is left alone. */
   update(id: string, text: string, build: number): void {
     const sheet = this.sheets.get(id);
-    if (!sheet) return this.define(id, text, build);
-    if (sheet.build >= build) return;
+    if (!sheet || sheet.build >= build) return;
     sheet.text = text;
     sheet.build = build;
     if (sheet.element) sheet.element.textContent = text;
   }
 
-  /** Puts the sheets into the order of the modules, as a fresh load would have them, if new ones came. */
-  arrange(order: () => string[]): void {
-    if (!this.unordered) return;
-    this.unordered = false;
-    const wanted = order().flatMap((id) => this.sheets.get(id)?.element ?? []);
+  /** Puts the sheets into the order of the modules, as a fresh load would have them. */
+  arrange(ids: string[]): void {
+    const wanted = ids.flatMap((id) => this.sheets.get(id)?.element ?? []);
     const inDocument = [...document.querySelectorAll<HTMLStyleElement>("style[data-devserve]")].filter((e) => wanted.includes(e));
     if (wanted.every((e, i) => e === inDocument[i])) return;
     const end = inDocument.at(-1)?.nextSibling ?? null;

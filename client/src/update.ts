@@ -8,16 +8,24 @@
 //
 // A module that throws while it runs is reported and keeps its old exports for its importers; the next
 // edit tries again. A handler that throws, and a cycle that cannot be run again by itself, end in a full reload.
+// Style sheets come with the modules: their texts change between dispose and run.
 
 import type { Exports } from "./interop";
 import { retarget, snapshot } from "./interop";
 import { type Boundary, type Plan, plan } from "./plan";
 import type { ModuleInfo, Update } from "./protocol";
-import { type Factory, type Forgotten, native, type Node, type Registry } from "./registry";
+import { blame, type Factory, type Forgotten, native, type Node, type Registry } from "./registry";
+
+/** What an update does; gives the reason why the page must reload, or null. */
+type Step = () => Promise<string | null>;
+
+type Before = Forgotten & { exports: Exports | undefined };
 
 export class Updater {
-  private queue: (() => Promise<string | null>)[] = [];
+  private queue: Step[] = [];
   private running: Promise<string | null> | undefined;
+  /** Whose objection the running step follows; see Objection. */
+  private first: Node | undefined;
 
   constructor(private readonly registry: Registry) {}
 
@@ -25,13 +33,16 @@ export class Updater {
     return this.enqueue(async () => {
       const { registry } = this;
       registry.build = Math.max(registry.build, build);
-      const fresh: Record<string, Factory> = {};
-      const js = updates.filter((u) => u.type === "js" && (registry.nodes.get(u.path)?.build ?? 0) < build);
-      if (js.length > 0) Object.assign(fresh, await load(registry, build, js));
+      registry.applied = build;
+      const stale = updates.filter((u) => (registry.nodes.get(u.path)?.build ?? 0) < build && u.type === "js");
+      const sheets = updates.filter((u) => u.type === "css" && registry.styles.has(u.path));
+      const js = wanted(registry, stale, info);
+      const fresh = js.length > 0 ? await load(registry, build, js) : {};
+      await this.fetchMissing(Object.keys(fresh), fresh, info);
       for (const u of updates) {
-        if (u.type === "css" && u.code !== undefined) registry.styles.update(u.path, u.code, build);
+        if (u.type === "css" && !sheets.includes(u)) registry.styles.define(u.path, u.code ?? "", build);
       }
-      registry.inform(info);
+      const dropped = registry.inform(info);
       const changed: Node[] = [];
       for (const [id, factory] of Object.entries(fresh)) {
         const node = registry.node(id);
@@ -39,42 +50,39 @@ export class Updater {
         node.build = build;
         if (node.instance) changed.push(node);
       }
-      return changed.length > 0 ? this.apply(plan(changed), changed) : null;
+      if (changed.length === 0 && sheets.length === 0) return null;
+      return this.apply(plan(changed), changed, dropped, build, sheets);
     });
   }
 
-  /** A module objects to having been replaced: its importers run again, or the page reloads. */
-  invalidate(node: Node, message?: string): void {
+  /** A module objects to having been replaced. */
+  invalidate(node: Node, rerun: boolean, message?: string): void {
+    const first = this.first ?? node;
     void this.later(async () => {
-      await this.registry.events.emit("vite:invalidate", { path: node.id, message, firstInvalidatedBy: node.id });
+      await this.registry.events.emit("vite:invalidate", { path: node.id, message, firstInvalidatedBy: first.id });
       console.info(`[devserve] ${node.id} invalidates itself${message ? `: ${message}` : ""}`);
-      if (node.parents.size === 0) return dead([node], `it was invalidated${message ? ` (${message})` : ""} and nothing imports it`);
-      return this.apply(plan(node.parents, node), [node]);
+      this.first = first;
+      return this.apply(plan([node], { node, first, rerun }), [node]);
     });
-  }
-
-  rerun(node: Node): void {
-    void this.later(() => this.apply(plan([node]), [node]));
   }
 
   /** Enqueues what a module asks for itself; there is nobody else to reload the page if that is needed. */
-  private async later(step: () => Promise<string | null>): Promise<void> {
+  private async later(step: Step): Promise<void> {
     // Within a running update, its own result tells; see enqueue.
     if (this.running) {
       this.queue.push(step);
       return;
     }
-    let reason: string | null;
     try {
-      reason = await this.enqueue(step);
+      const reason = await this.enqueue(step);
+      if (reason !== null) this.registry.onReload(reason);
     } catch (thrown) {
-      reason = `an update failed: ${String(thrown)}`;
+      this.registry.onFailure(thrown);
     }
-    if (reason !== null) this.registry.onReload(reason);
   }
 
   /** Runs a step after those before it, and with it what modules ask for meanwhile. */
-  private async enqueue(step: () => Promise<string | null>): Promise<string | null> {
+  private async enqueue(step: Step): Promise<string | null> {
     while (this.running) await this.running.catch(() => undefined);
     this.running = (async () => {
       let reason = await step();
@@ -83,70 +91,94 @@ export class Updater {
         if (!next) break;
         reason = await next();
       }
-      this.queue = [];
       return reason;
     })();
     try {
       return await this.running;
     } finally {
-      this.running = undefined;
+      this.running = this.first = undefined;
+      this.queue = [];
     }
   }
 
-  private async apply(plan: Plan, changed: Node[]): Promise<string | null> {
+  /** Gets what changed modules import and this page has not: it was in use on other pages only. */
+  private async fetchMissing(ids: string[], fresh: Record<string, Factory>, info: ModuleInfo): Promise<void> {
+    const imports = new Set(ids.flatMap((id) => info.imports?.[id] ?? []));
+    await Promise.all([...imports].filter((id) => !fresh[id] && !this.registry.loaded(id)).map((id) => this.registry.fetch(id, false)));
+  }
+
+  private async apply(plan: Plan, changed: Node[], dropped = false, build = 0, sheets: Update[] = []): Promise<string | null> {
     const { registry } = this;
     const { events, statuses } = registry;
+    await statuses.set("check");
+    await statuses.set("prepare");
     if (plan.dead) {
+      await statuses.set("abort");
       return dead(plan.dead.chain, plan.dead.why);
     }
-    await statuses.set("prepare");
-    await events.emit("vite:beforeUpdate", payload(plan.boundaries));
-    await statuses.set("ready");
+    try {
+      const payload = { type: "update", updates: describe(plan.boundaries, sheets) };
+      await events.emit("vite:beforeUpdate", payload);
+      await statuses.set("ready");
 
-    await statuses.set("dispose");
-    const next = new Map<Node, Record<string, unknown>>();
-    const order = [...plan.outdated].sort((a, b) => b.order - a.order); // importers before what they import
-    for (const node of order) next.set(node, await dispose(node));
-    const old = new Map<Node, Forgotten & { exports: Exports | undefined }>();
-    for (const node of order) {
-      const exports = node.namespace && snapshot(node.namespace);
-      old.set(node, { ...registry.forget(node), exports });
-      const data = next.get(node);
-      if (data) node.hot.data = data;
+      await statuses.set("dispose");
+      const old = await this.dispose(plan);
+
+      await statuses.set("apply");
+      for (const { path, code } of sheets) registry.styles.update(path, code ?? "", build);
+      const { fresh, thrown } = await this.run(plan);
+      this.settle(old);
+      for (const boundary of plan.boundaries) {
+        const cyclic = boundary.via.find((n) => thrown.has(n) && inCycle(n));
+        if (cyclic) return dead([...changed, cyclic], `it is part of a cycle that threw: ${String(thrown.get(cyclic))}`);
+        await this.call(boundary, old, fresh, thrown);
+      }
+      if (dropped || [...old].some(([node, before]) => !isSame(before.children, [...node.children]))) {
+        await this.prune(old);
+        registry.styles.arrange([...registry.inOrder()].map((n) => n.id));
+      }
+      this.report(old, thrown);
+      await events.emit("vite:afterUpdate", payload);
+      await statuses.set("idle");
+      return null;
+    } catch (thrown) {
+      await statuses.set("fail");
+      throw thrown;
     }
+  }
 
-    await statuses.set("apply");
+  /** Disposes of what is outdated, importers before what they import, and forgets it. */
+  private async dispose({ outdated }: Plan): Promise<Map<Node, Before>> {
+    const next = new Map<Node, Record<string, unknown>>();
+    for (const node of [...outdated].sort((a, b) => b.order - a.order)) next.set(node, await dispose(node));
+    const old = new Map<Node, Before>();
+    for (const [node, data] of next) {
+      const exports = node.namespace && snapshot(node.namespace);
+      old.set(node, { ...this.registry.forget(node), exports });
+      node.hot.data = data;
+    }
+    return old;
+  }
+
+  /** Runs what the boundaries accept, and with it what that imports. */
+  private async run({ boundaries }: Plan): Promise<{ fresh: Map<Node, Exports | undefined>; thrown: Map<Node, unknown> }> {
     const fresh = new Map<Node, Exports | undefined>();
     const thrown = new Map<Node, unknown>();
-    for (const { via } of plan.boundaries) {
-      for (const node of via) {
-        if (fresh.has(node)) continue;
-        try {
-          await registry.run(node, new Set());
-          fresh.set(node, node.instance?.own as Exports);
-        } catch (error) {
-          thrown.set(node, error);
-          fresh.set(node, undefined);
-        }
+    for (const node of boundaries.flatMap((b) => b.via)) {
+      if (fresh.has(node)) continue;
+      try {
+        await this.registry.run(node, new Set());
+        fresh.set(node, node.instance?.own as Exports);
+      } catch (error) {
+        thrown.set(node, error);
+        fresh.set(node, undefined);
       }
     }
-    this.settle(old);
-
-    for (const boundary of plan.boundaries) {
-      const cyclic = boundary.via.find((n) => thrown.has(n) && inCycle(n));
-      if (cyclic) return dead([...changed, cyclic], `it is part of a cycle that threw: ${String(thrown.get(cyclic))}`);
-      await this.call(boundary, old, fresh, thrown);
-    }
-    if (lostImports(old)) await this.prune();
-    registry.styles.arrange(() => inOrder(registry).map((n) => n.id));
-    this.report(old, thrown);
-    await events.emit("vite:afterUpdate", payload(plan.boundaries));
-    await statuses.set("idle");
-    return null;
+    return { fresh, thrown };
   }
 
   /** Ends what running again has begun: importers see the new exports, or the old ones of what threw. */
-  private settle(old: Map<Node, Forgotten & { exports: Exports | undefined }>): void {
+  private settle(old: Map<Node, Before>): void {
     for (const [node, before] of old) {
       if (node.instance && !node.instance.error) {
         this.registry.replaced(node, before);
@@ -165,45 +197,54 @@ export class Updater {
   /** Calls back those of a boundary's acceptances that name what has run again. */
   private async call(
     { node, via }: Boundary,
-    old: Map<Node, Forgotten>,
+    old: Map<Node, Before>,
     fresh: Map<Node, Exports | undefined>,
     thrown: Map<Node, unknown>,
   ): Promise<void> {
     const self = via[0] === node;
     const hot = self ? (old.get(node)?.hot ?? node.hot) : node.hot; // of the evaluation that accepted
     const updated = new Map(via.map((n) => [n.id, fresh.get(n)]));
-    for (const a of hot.list) {
-      const hits = via.filter((n) => a.deps.includes(n.id) || (n === node && a.deps.includes(`exports of ${n.id}`)));
-      if (hits.length === 0) continue;
-      const failed = hits.find((n) => thrown.has(n));
-      if (failed && a.failed) {
-        await a.failed(thrown.get(failed), self ? { moduleId: node.id } : { moduleId: node.id, dependencyId: failed.id });
-        thrown.delete(failed); // it is handled
-        continue;
-      }
-      if (a.callback) await a.callback(updated);
+    for (const { deps, callback, failed } of hot.list) {
+      const hits = via.filter((n) => deps.includes(n.id) || (n === node && deps.includes(`exports of ${n.id}`)));
+      const [hit] = hits;
+      if (!hit) continue;
+      const broken = hits.find((n) => thrown.has(n));
+      await ask(node, async () => {
+        try {
+          if (broken && failed) throw thrown.get(broken);
+          await callback?.(updated);
+        } catch (error) {
+          if (!failed) throw error;
+          const moduleId = node.id;
+          await failed(error, self ? { moduleId, module: node.instance } : { moduleId, dependencyId: (broken ?? hit).id });
+          if (broken) thrown.delete(broken); // it is handled
+        }
+      });
     }
   }
 
-  /** Takes away the modules that nothing imports any more, with their style sheets. */
-  private async prune(): Promise<void> {
+  /** Takes away the modules that nothing imports any more, with their style sheets. Who imports one again gets what is new then. */
+  private async prune(old: Map<Node, Before>): Promise<void> {
     const { registry } = this;
-    const alive = new Set(inOrder(registry));
-    const gone = [...registry.nodes.values()].filter((n) => n.instance && n.factory && !alive.has(n) && !n.instance.error);
+    const alive = registry.inOrder();
+    const gone = [...registry.nodes.values()].filter((n) => n.factory && !n.packed && !alive.has(n) && (n.instance || old.has(n)));
     if (gone.length === 0) return;
     await registry.events.emit("vite:beforePrune", { type: "prune", paths: gone.map((n) => n.id) });
-    await Promise.all(gone.map((n) => dispose(n)));
-    await Promise.all(gone.map((n) => n.prune?.(n.data)));
+    await Promise.all(gone.map((n) => n.instance && dispose(n)));
+    await Promise.all(gone.map((n) => ask(n, () => n.prune?.(n.data))));
     for (const node of gone) {
       registry.forget(node);
-      registry.styles.hide(node.id);
+      for (const lazy of node.lazies) lazy.parents.delete(node);
+      node.lazies.clear();
+      registry.styles.remove(node.id);
       node.data = {};
-      node.dispose = node.prune = undefined;
+      node.factory = node.dispose = node.prune = undefined;
+      node.build = 0;
     }
   }
 
   /** Tells which modules are broken now. */
-  private report(ran: Map<Node, Forgotten>, thrown: Map<Node, unknown>): void {
+  private report(ran: Map<Node, Before>, thrown: Map<Node, unknown>): void {
     const { errors } = this.registry;
     if (errors.size === 0 && thrown.size === 0) return;
     for (const node of errors.keys()) if (ran.has(node) || !node.instance?.error) errors.delete(node);
@@ -212,60 +253,35 @@ export class Updater {
   }
 }
 
-/** Disposes of a module's evaluation; returns the data that webpack's API hands to the next one, if it asked for it. */
+/** Disposes of a module's evaluation; returns the data that webpack's API hands to the next one. */
 async function dispose(node: Node): Promise<Record<string, unknown>> {
   const data: Record<string, unknown> = {};
-  await node.dispose?.(node.data);
-  for (const handler of node.hot.disposers) await handler(data);
+  await ask(node, () => node.dispose?.(node.data));
+  for (const handler of node.hot.disposers) await ask(node, () => handler(data));
   return data;
+}
+
+/** Calls a module's handler; if it throws, the module is to blame. */
+async function ask(node: Node, handler: () => unknown): Promise<void> {
+  try {
+    await handler();
+  } catch (thrown) {
+    blame(thrown, node.id);
+    throw thrown;
+  }
 }
 
 /** Says why a page must be loaded anew, and what would have helped. */
 function dead(chain: Node[], why: string): string {
   const path = chain.map((n) => n.id).join(" → ");
-  return `${path}: ${why}. An import.meta.hot.accept() in ${chain[0]?.id ?? "it"}, or in a module that imports it, would`;
+  return `${path}: ${why}. import.meta.hot.accept() in ${chain.length > 1 ? "one of them" : "it"} would keep the page`;
 }
 
-function payload(boundaries: Boundary[]): unknown {
-  const timestamp = Date.now();
-  return {
-    type: "update",
-    updates: boundaries.flatMap(({ node, via }) =>
-      via.map((n) => ({ type: "js-update", path: node.id, acceptedPath: n.id, timestamp, explicitImportRequired: false, isWithinCircularImport: false })),
-    ),
-  };
-}
-
-/** The modules that the page runs, in the order in which a fresh load would. */
-function inOrder(registry: Registry): Node[] {
-  const out: Node[] = [];
-  const seen = new Set<Node>();
-  const stack: { node: Node; rest: Iterator<Node> }[] = [];
-  const push = (node: Node): void => {
-    if (seen.has(node)) return;
-    seen.add(node);
-    stack.push({ node, rest: node.children.values() });
-  };
-  for (const node of registry.nodes.values()) {
-    if (!node.root) continue;
-    push(node);
-    for (let top = stack.at(-1); top; top = stack.at(-1)) {
-      const child = top.rest.next();
-      if (child.done) {
-        out.push(top.node);
-        stack.pop();
-      } else push(child.value);
-    }
-  }
-  return out;
-}
-
-/** Reports whether a module that has run again imports less than before. */
-function lostImports(old: Map<Node, Forgotten>): boolean {
-  for (const [node, { children }] of old) {
-    if (children.some((child) => !node.children.has(child))) return true;
-  }
-  return false;
+function describe(boundaries: Boundary[], sheets: Update[]): unknown[] {
+  const update = (path: string, acceptedPath: string): unknown => ({
+    type: "js-update", path, acceptedPath, timestamp: Date.now(), explicitImportRequired: false, isWithinCircularImport: false,
+  });
+  return [...sheets.map((u) => update(u.path, u.path)), ...boundaries.flatMap(({ node, via }) => via.map((n) => update(node.id, n.id)))];
 }
 
 function inCycle(node: Node): boolean {
@@ -278,6 +294,18 @@ function inCycle(node: Node): boolean {
     queue.push(...n.children);
   }
   return false;
+}
+
+function isSame(a: Node[], b: Node[]): boolean {
+  return a.length === b.length && a.every((n, i) => n === b[i]);
+}
+
+/** Those of the changed modules that this page has, or that what it has imports now. */
+function wanted(registry: Registry, updates: Update[], info: ModuleInfo): Update[] {
+  const ids = new Set(updates.map((u) => u.path).filter((id) => registry.loaded(id)));
+  const all = new Set(updates.map((u) => u.path));
+  for (const id of ids) for (const dep of info.imports?.[id] ?? []) if (all.has(dep)) ids.add(dep);
+  return updates.filter((u) => ids.has(u.path));
 }
 
 /** Makes functions of updates' code: by eval, or, where a policy forbids that, by a script of the server's. */
