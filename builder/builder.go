@@ -456,9 +456,12 @@ func (b *Builder) finish(r Result, fresh *module) Result {
 	r.Errors = b.errors
 	if len(b.errors) == 0 {
 		r.Warnings = b.warnings()
-		b.commit(&r)
-	} else if fresh != nil {
-		b.commitFresh(fresh)
+		b.commit(&r, b.pending)
+	} else {
+		b.commit(&r, b.unconcerned())
+		if fresh != nil {
+			b.commitFresh(fresh)
+		}
 	}
 	r.Hash = hex.EncodeToString(b.sum[:])
 	return r
@@ -511,9 +514,41 @@ func (b *Builder) warnings() []Diagnostic {
 	return out
 }
 
-// commit makes the next state the good one.
-func (b *Builder) commit(r *Result) {
-	if d := b.deps.next; d != nil && (b.deps.good == nil || b.deps.good.hash != d.hash) {
+// unconcerned lists the pending modules that what is broken has nothing to do with: those that only whole pages
+// reach, and style sheets whose text alone changed.
+func (b *Builder) unconcerned() map[*module]bool {
+	concerned := map[*module]bool{}
+	for _, root := range b.roots() {
+		if b.whole(root) {
+			continue
+		}
+		b.walk([]*module{root}, next, true, func(m *module) { concerned[m] = true })
+	}
+	free := map[*module]bool{}
+	for m := range b.pending {
+		onlyStyle := m.kind.isStyle() && m.good != nil && m.good.hash == m.next.hash && len(m.errors) == 0
+		if m.kind != kindDependency && (!concerned[m] || onlyStyle) {
+			free[m] = true
+		}
+	}
+	return free
+}
+
+// whole says whether nothing that root needs is broken.
+func (b *Builder) whole(root *module) bool {
+	whole := true
+	b.walk([]*module{root}, next, true, func(m *module) {
+		if len(m.errors) > 0 || len(m.missing) > 0 || m.next == nil ||
+			m.kind == kindDependency && (b.deps.next == nil || len(b.deps.next.errors) > 0) {
+			whole = false
+		}
+	})
+	return whole
+}
+
+// commit makes the next state of some pending modules, if not of all, the good one.
+func (b *Builder) commit(r *Result, some map[*module]bool) {
+	if d := b.deps.next; len(r.Errors) == 0 && d != nil && (b.deps.good == nil || b.deps.good.hash != d.hash) {
 		if b.deps.good != nil {
 			r.Reload = "the packages in use changed"
 			b.mix("dependencies", b.deps.good.hash)
@@ -523,7 +558,7 @@ func (b *Builder) commit(r *Result) {
 		b.version++
 	}
 	var told []*module
-	for _, m := range b.inOrder(b.pending) {
+	for _, m := range b.inOrder(some) {
 		n, g := m.next, m.good
 		if n == g || b.modules[m.id] != m {
 			continue
@@ -553,7 +588,9 @@ func (b *Builder) commit(r *Result) {
 			}
 		}
 	}
-	clear(b.pending)
+	for m := range some {
+		delete(b.pending, m)
+	}
 	if len(told) > 0 {
 		r.Updates = append(r.Updates, b.changedWorkers(told)...)
 		changed := told
@@ -612,14 +649,7 @@ func (b *Builder) mix(id, hash string) {
 // commitFresh lets a page that came while something else is broken have what is not: modules that have no
 // good state yet, when all that they need compiles.
 func (b *Builder) commitFresh(fresh *module) {
-	whole := true
-	b.walk([]*module{fresh}, next, false, func(m *module) {
-		if len(m.errors) > 0 || len(m.missing) > 0 || m.next == nil ||
-			m.kind == kindDependency && (b.deps.next == nil || len(b.deps.next.errors) > 0) {
-			whole = false
-		}
-	})
-	if !whole {
+	if !b.whole(fresh) {
 		return
 	}
 	b.walk([]*module{fresh}, next, false, func(m *module) {
@@ -936,6 +966,7 @@ func (b *Builder) Close() error {
 type jsx struct {
 	mode   api.JSX
 	source string
+	react  bool // components are registered for React Fast Refresh
 }
 
 // detectJSX looks at the site's package.json, or the nearest above it: with React or Preact, JSX needs no import.
@@ -952,7 +983,7 @@ func detectJSX(dir string) jsx {
 			}
 			switch {
 			case has("react"):
-				return jsx{mode: api.JSXAutomatic}
+				return jsx{mode: api.JSXAutomatic, react: true}
 			case has("preact"):
 				return jsx{mode: api.JSXAutomatic, source: "preact"}
 			}

@@ -156,7 +156,7 @@ func (s *site) step(line string) error {
 		s.body = string(out.Body)
 		return err
 	case "lazy":
-		out, err = s.b.Resource(context.Background(), "lazy", url.Values{"id": {"/" + rest}, "from": {"/" + s.entry}})
+		out, err = s.b.Resource(context.Background(), "lazy", url.Values{"id": {"/" + rest}, "from": {"/" + s.entry}, "build": {"1000"}})
 		s.body = string(out.Body)
 		return err
 	case "map":

@@ -61,6 +61,9 @@ func (b *Builder) script(entry *module, exports bool) *bundle {
 		w.addString("globalThis.__devserve.failed.push(" + quote(entry.id) + ");\n")
 		w.addString("console.error(" + quote("[devserve] "+b.failure(entry)) + ");\n")
 	} else {
+		if exports {
+			b.writeReact(w)
+		}
 		b.writeModules(w, out, b.static(entry), b.remotes(entry))
 		b.writeStart(w, entry, exports)
 		w.addString("//# sourceMappingURL=" + b.resource("map", entry.id) + "\n")

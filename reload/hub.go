@@ -206,7 +206,7 @@ func (h *Hub) setState(e Event) {
 		b.Sync, b.Updates, b.Reload, b.Info = true, []Update{}, nil, nil
 		h.state = b
 	case Error:
-		b.Sync, b.Updates = true, nil
+		b.Sync, b.Updates, b.Info = true, nil, nil
 		h.state = b
 	}
 	state := h.state

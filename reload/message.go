@@ -44,8 +44,11 @@ type Error struct {
 	Source   string       `json:"source"` // who found it: "esbuild", "backend", …
 	Errors   []Diagnostic `json:"errors"`
 	Warnings []Diagnostic `json:"warnings"`
-	Updates  []Update     `json:"updates,omitempty"` // what changed beside, and is not broken
 	Sync     bool         `json:"sync,omitempty"`
+
+	// Updates is what changed beside, and is not broken; Info is as in [Built].
+	Updates []Update        `json:"updates,omitempty"`
+	Info    json.RawMessage `json:"info,omitempty"`
 }
 
 // Custom is an event of the program's own, for import.meta.hot.on(Event) in the pages.

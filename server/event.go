@@ -19,6 +19,7 @@ func event(r builder.Result, base string) reload.Event {
 			Errors:   diagnostics(r.Errors),
 			Warnings: diagnostics(r.Warnings),
 			Updates:  updates(r, base),
+			Info:     info(r),
 		}
 	}
 	b := reload.Built{
@@ -28,13 +29,20 @@ func event(r builder.Result, base string) reload.Event {
 		Warnings: diagnostics(r.Warnings),
 	}
 	b.Updates = updates(r, base)
-	if info, _ := json.Marshal(r.Info); string(info) != "{}" { // strings always marshal
-		b.Info = info
-	}
+	b.Info = info(r)
 	if r.Reload != "" {
 		b.Reload = &reload.FullReload{Reason: r.Reload}
 	}
 	return b
+}
+
+// info is what pages must know of the modules in r's updates, or nil.
+func info(r builder.Result) json.RawMessage {
+	data, _ := json.Marshal(r.Info) // strings always marshal
+	if string(data) == "{}" {
+		return nil
+	}
+	return data
 }
 
 // inlineLimit is how much code an event carries, in bytes; beyond it pages load an update's modules by URL. An

@@ -53,9 +53,11 @@ func (s *state) result(r builder.Result) {
 	switch e := event(r, s.base).(type) {
 	case reload.Error:
 		beside := e.Updates
-		e.Updates = nil // told once
+		info := e.Info
+		e.Updates, e.Info = nil, nil // told once
 		s.bad = &e
 		wrong := s.wrong()
+		wrong.Info = info
 		wrong.Updates = append(beside, listings(r.Files, s.base, s.listed)...)
 		s.publish(wrong)
 	case reload.Built:

@@ -90,7 +90,7 @@ function start(): void {
     mark.hide("building");
     const { errors, updates } = e;
     await tell("vite:error", { type: "error", err: { message: errors[0]?.text, stack: "", ...errors[0] } });
-    const reason = updates ? await applyUpdates({ build: e.build, updates }, page, modules) : null;
+    const reason = updates ? await applyUpdates({ ...e, updates }, page, modules) : null;
     if (reason !== null) return leave(reason, eventID);
     if (!screen.show(e)) return; // a new stream tells it again
     warn(e.warnings);

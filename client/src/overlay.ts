@@ -30,7 +30,7 @@ export function overlay(hidden: (errors: number, show: () => void) => void): Ove
     const errors = all.flatMap((e) => e.errors);
     const open = all.some((e) => !closed.has(said(e)));
     if (open && !view) view = makeView(close);
-    if (open) view?.fill(errors);
+    if (open) view?.fill(all);
     else {
       view?.remove();
       view = null;
@@ -65,13 +65,13 @@ export function overlay(hidden: (errors: number, show: () => void) => void): Ove
   };
 }
 
-/** Tells whether two errors say the same: a new build may say it again, and is then news. */
+/** What an error says, whichever build says it: while it lasts, every build does. */
 function said(e: BuildError): string {
-  return JSON.stringify([e.source, e.build, e.errors]);
+  return JSON.stringify([e.source, e.errors]);
 }
 
 interface View {
-  fill(errors: Diagnostic[]): void;
+  fill(all: BuildError[]): void;
   remove(): void;
 }
 
@@ -135,7 +135,9 @@ function makeView(close: () => void): View {
   }
 
   return {
-    fill(errors) {
+    fill(all) {
+      const errors = all.flatMap((e) => e.errors);
+      title.textContent = all.every((e) => e.source === pageSource) ? "Page failed" : "Build failed";
       const files = new Set(errors.map((e) => e.file).filter((f) => f !== "")).size;
       total.replaceChildren(count(errors.length, "error"));
       if (files > 1) total.append(h("span", { class: "files" }, ` in ${count(files, "file")}`));

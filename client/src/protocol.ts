@@ -78,6 +78,7 @@ export interface BuildError {
   warnings: Diagnostic[];
   /** What changed beside, and is not broken. */
   updates?: Update[];
+  info?: ModuleInfo;
   sync?: boolean;
 }
 

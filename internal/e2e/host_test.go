@@ -39,12 +39,13 @@ type uses struct {
 
 // A host is where a scenario's site is served. The address stays, servers come and go.
 type host struct {
-	uses   uses
-	dir    string
-	addr   string
-	log    *buffer
-	events *events
-	front  *front
+	uses     uses
+	dir      string
+	addr     string
+	log      *buffer
+	events   *events
+	messages *messages
+	front    *front
 
 	site *server.Server     // in this process,
 	cmd  *exec.Cmd          // or in one of its own
@@ -57,7 +58,7 @@ type host struct {
 func (s *scenario) startServer() error {
 	h := s.srv
 	if h == nil {
-		h = &host{uses: s.uses, dir: s.dir, log: &buffer{}, events: newEvents(), front: newFront(s)}
+		h = &host{uses: s.uses, dir: s.dir, log: &buffer{}, events: newEvents(), messages: newMessages(), front: newFront(s)}
 		s.srv = h
 		s.t.Cleanup(func() { h.end(false) })
 	}
@@ -136,7 +137,8 @@ func (h *host) listen() (net.Listener, error) {
 func (h *host) startHere(l net.Listener) error {
 	o := server.Options{
 		Dir: h.dir, Base: h.uses.base, Ignore: h.uses.ignore,
-		Log: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:       slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		OnMessage: h.messages.add,
 	}
 	if h.uses.gate {
 		o.Plugins = []api.Plugin{h.front.plugin()}
@@ -238,6 +240,7 @@ type front struct {
 	mu    sync.Mutex
 	count map[string]int
 	held  map[string]chan struct{} // by path; "" holds builds
+	lost  bool                     // the next built event that a page should get is taken out
 }
 
 func newFront(s *scenario) *front {
@@ -263,6 +266,21 @@ func (f *front) release(paths ...string) {
 			close(c)
 		}
 	}
+}
+
+// lose makes the next good build's event go lost on its way to the pages.
+func (f *front) lose() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost = true
+}
+
+func (f *front) loses() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lost := f.lost
+	f.lost = false
+	return lost
 }
 
 func (f *front) wait(ctx context.Context, path string) {
@@ -305,6 +323,9 @@ func (f *front) wrap(next http.Handler) http.Handler {
 		f.wait(r.Context(), r.URL.Path)
 		for name, values := range f.scenario.uses.header {
 			w.Header()[name] = values
+		}
+		if r.Header.Get("Sec-Fetch-Mode") != "" && r.URL.Path == f.scenario.srv.base()+"_devserve/events" {
+			w = &loss{ResponseWriter: w, front: f}
 		}
 		next.ServeHTTP(w, r)
 	})

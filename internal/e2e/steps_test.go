@@ -80,6 +80,9 @@ import (
 //	stop server, kill server, start server    at the same address
 //	hold PATH, release PATH    answers to requests for it; hold builds, release builds
 //	full reload REASON         by Server.Reload
+//	publish EVENT JSON         by Server.Publish
+//	heard EVENT = JSON         what pages sent by that name last, sooner or later; JSON may be missing
+//	lose event                 the next good build is not told to a page
 var steps map[string]func(s *scenario, rest string) error
 
 // lookers are the steps that need a page.
@@ -127,6 +130,9 @@ func init() {
 		"kill server":  func(s *scenario, _ string) error { s.srv.end(true); return nil },
 		"hold":         func(s *scenario, rest string) error { s.srv.front.hold(gate(rest)); return nil },
 		"release":      func(s *scenario, rest string) error { s.srv.front.release(gate(rest)); return nil },
+		"lose event":   func(s *scenario, _ string) error { s.srv.front.lose(); return nil },
+		"publish":      (*scenario).publish,
+		"heard":        (*scenario).heard,
 		"full reload":  func(s *scenario, rest string) error { return s.srv.site.Reload(rest) },
 
 		"requests": (*scenario).requests,
