@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -37,6 +39,20 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
+// cacheDir is the folder that --cache means: the user's if nothing is said, none for "off".
+func cacheDir(flag string) string {
+	switch flag {
+	case "off":
+		return ""
+	case "":
+		if dir, err := os.UserCacheDir(); err == nil {
+			return filepath.Join(dir, "devserve")
+		}
+		return ""
+	}
+	return flag
+}
+
 // parseOptions reads the flags. An empty value, as in DEVSERVE_HOST=, is the default.
 func parseOptions(c *cli.Context) (options, error) {
 	o := options{
@@ -46,6 +62,7 @@ func parseOptions(c *cli.Context) (options, error) {
 			Ignore:     c.StringSlice("ignore"),
 			AllowHosts: c.StringSlice("allow-host"),
 			Define:     map[string]string{},
+			CacheDir:   cacheDir(c.String("cache")),
 		},
 		host:       c.String("host"),
 		strictPort: c.Bool("strict-port"),

@@ -28,8 +28,9 @@ type (
 		port, wanted   int      // what is listened on, and what was asked for
 		took           time.Duration
 	}
-	note    struct{ text string } // something unusual, in words
-	stopped struct{}
+	note      struct{ text string }   // something unusual, in words
+	reloading struct{ reason string } // a page loads itself anew
+	stopped   struct{}
 )
 
 // A printer renders one event, or returns "" for what is not to be shown.

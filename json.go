@@ -57,7 +57,7 @@ type jsonNote struct {
 }
 
 type jsonText struct {
-	Event string    `json:"event"` // "note" or "stopped"
+	Event string    `json:"event"` // "note", "reload" or "stopped"
 	Time  time.Time `json:"time"`
 	Text  string    `json:"text,omitempty"`
 }
@@ -83,6 +83,11 @@ func (j *jsonLines) print(at time.Time, event any) string {
 			b.Event = "error"
 		}
 		return line(b)
+	case reloading:
+		if j.quiet {
+			return ""
+		}
+		return line(jsonText{Event: "reload", Time: at, Text: e.reason})
 	case note:
 		return line(jsonText{Event: "note", Time: at, Text: e.text})
 	case stopped:

@@ -100,6 +100,7 @@ func newApp(stdout io.Writer) *cli.App {
 			&cli.StringSliceFlag{Name: "ignore", EnvVars: env("IGNORE")},
 			&cli.StringSliceFlag{Name: "define", EnvVars: env("DEFINE")},
 			&cli.StringSliceFlag{Name: "allow-host", EnvVars: env("ALLOW_HOST")},
+			&cli.StringFlag{Name: "cache", EnvVars: env("CACHE")},
 			&cli.BoolFlag{Name: "quiet", EnvVars: env("QUIET")},
 			&cli.StringFlag{Name: "log-format", EnvVars: env("LOG_FORMAT")},
 			&cli.BoolFlag{Name: "version", Aliases: []string{"v"}},
@@ -172,6 +173,7 @@ func serve(ctx context.Context, o options, out *console) error {
 	defer out.close(grace)
 
 	o.OnBuild = func(b server.Build) { out.tell(b) }
+	o.OnReload = func(reason string) { out.tell(reloading{reason}) }
 	o.OnProgress = out.progress
 	o.Log = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
 	site, err := server.New(o.Options)

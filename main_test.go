@@ -63,6 +63,7 @@ func TestScript(t *testing.T) {
 			e.Values[processKey{}] = &process{}
 			dir, err := os.Getwd()
 			e.Setenv("REPO", dir)
+			e.Setenv("DEVSERVE_CACHE", filepath.Join(e.WorkDir, "cache"))
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

@@ -18,6 +18,20 @@ type text struct {
 	quiet bool
 	width int // of the terminal; 0 if it is none
 	state state
+
+	reloads reloads
+}
+
+// reloads tells the first of several tabs that reload for one reason.
+type reloads struct {
+	last reloading
+	at   time.Time
+}
+
+func (r *reloads) news(at time.Time, e reloading) bool {
+	again := r.last == e && at.Sub(r.at) < time.Second
+	r.last, r.at = e, at
+	return !again
 }
 
 // state remembers whether the last build failed.
@@ -44,6 +58,11 @@ func (t *text) print(at time.Time, event any) string {
 		return t.ready(e)
 	case server.Build:
 		return t.build(at, e)
+	case reloading:
+		if t.quiet || !t.reloads.news(at, e) {
+			return ""
+		}
+		return t.time(at) + t.dim("page reloads: "+clean(e.reason)) + "\n"
 	case note:
 		return t.time(at) + cleanLines(e.text, "  ") + "\n"
 	}
