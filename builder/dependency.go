@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -169,8 +171,8 @@ func (w *dependencyBuild) setup(pb api.PluginBuild) {
 		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
 	})
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-		if err := regular(args.Path); err != nil {
-			return api.OnLoadResult{}, err
+		if errors.Is(regular(args.Path), errNoFile) {
+			return api.OnLoadResult{}, fmt.Errorf("%s is no regular file", b.resolver.rel(args.Path))
 		}
 		var contents string
 		switch ext := strings.ToLower(filepath.Ext(args.Path)); {

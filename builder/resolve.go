@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"errors"
 	"io/fs"
 	"net/url"
 	"os"
@@ -116,6 +117,8 @@ func (r *resolver) resolve(pb api.PluginBuild, args api.OnResolveArgs) (target, 
 	switch {
 	case len(res.Errors) > 0 || res.External && isBare(res.Path):
 		a = answer{}
+	case res.Namespace == "file" && errors.Is(regular(res.Path), errNoFile):
+		a = answer{} // esbuild will want to load it, and say who imports it when that is refused
 	case res.Namespace == "file" || res.Namespace == "":
 		a = answer{target: r.target(res.Path, res.Suffix), ok: true}
 	default:
