@@ -3,18 +3,17 @@ package builder
 import (
 	"bytes"
 	"encoding/base64"
-	"fmt"
+	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// Top-level await is refused in CommonJS output, so such a module is built twice: first
-// as an ES module, whose output has its imports on top and one export clause at the end, then, with
-// everything between wrapped into an async function, to CommonJS. The registry awaits what
-// the factory returns before it runs the importers (client/src/registry.ts).
+// Top-level await is refused in CommonJS output, so such a module is built twice. First as an ES module that is imported
+// by import(), which makes esbuild put its body into an async function, and leave what is hoisted, and the exports,
+// outside. Then that, to CommonJS. The registry awaits what the factory returns before it runs the
+// importers (client/src/registry.ts).
 
 const topLevelAwait = `Top-level await is currently not supported with the "cjs" output format`
 
@@ -27,22 +26,91 @@ func onlyTopLevelAwait(messages []api.Message) bool {
 	return true
 }
 
-var (
-	importStatement = regexp.MustCompile(`(?m)^(?:import|export \*) ?(?:[^";]*?from )?("(?:[^"\\\n]|\\.)*")[^\n]*;\n`)
-	exportClause    = regexp.MustCompile(`(?s)(?:\A|\n)export \{\n(.*?)\n\};\n?\z`)
-)
+// asyncNamespace holds what imports the module.
+const asyncNamespace = "devserve-async"
+
+// asyncPrelude is what the two builds have left open: how exports reach the registry, and how the body is run.
+const asyncPrelude = "var __devserve_done, __devserve_run = (run) => { __devserve_done = run(); }, " +
+	"__devserve_link = (target, all) => module.link(target, all), __devserve_star = (target, mod) => module.star(target, mod);"
 
 func (b *Builder) compileAsync(m *module, maps api.SourceMap) result {
 	w := b.newWave([]*module{m}, maps)
-	built := api.Build(w.options(api.FormatESModule))
+	first := w.options(api.FormatESModule)
+	first.Plugins = append([]api.Plugin{{Name: pluginName, Setup: m.importedLazily}}, first.Plugins...)
+	built := api.Build(first)
 	if len(built.Errors) > 0 {
-		return result{errors: b.diagnostics(built.Errors)}
+		return w.failed(m, built.Errors)
 	}
 	out := map[*module]result{}
 	w.collect(built, out)
 	c := out[m].compiled
 
-	var code, smap []byte
+	code, smap := scriptOutput(built)
+	if topLevelUsing.Match(code) {
+		return w.failed(m, []api.Message{{Text: "Top-level using and top-level await do not go together in one module: esbuild loses what is declared beside them"}})
+	}
+	code = openExports(code)
+	rest, dropped := cutHelpers(code)
+	contents := strings.Repeat("\n", dropped) + string(rest) + inlineMap(smap) // the lines stay where the map has them
+	second := b.baseOptions()
+	second.EntryPoints = []string{m.path}
+	second.Format = api.FormatCommonJS
+	second.Sourcemap = maps
+	second.TreeShaking = api.TreeShakingFalse
+	second.Supported = map[string]bool{"dynamic-import": false}
+	second.Plugins = []api.Plugin{{Name: pluginName, Setup: func(pb api.PluginBuild) {
+		pb.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+			switch {
+			case args.Kind != api.ResolveEntryPoint:
+				return api.OnResolveResult{Path: args.Path, External: true}, nil
+			case m.namespace != "":
+				return api.OnResolveResult{Path: m.path, Namespace: m.namespace}, nil
+			}
+			return api.OnResolveResult{}, nil // as in waveBuild.setup
+		})
+		pb.OnLoad(api.OnLoadOptions{Filter: ".*"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+			return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
+		})
+	}}}
+	built = api.Build(second)
+	if len(built.Errors) > 0 {
+		return w.failed(m, built.Errors)
+	}
+	code, c.smap = scriptOutput(built)
+	code, c.dropped = cutHelpers(code)
+	c.uses = scanUses(code)
+	c.reExports = scanAsyncReExports(code)
+	c.esm, c.async = true, true
+	c.code = factory(append(code, "return __devserve_done;\n"...), true, asyncPrelude+noExports)
+	c.seal()
+	return result{compiled: c}
+}
+
+// importedLazily makes the entry point a script that imports m by import().
+func (m *module) importedLazily(pb api.PluginBuild) {
+	pb.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+		switch {
+		case args.Kind == api.ResolveEntryPoint:
+			return api.OnResolveResult{Path: "run", Namespace: asyncNamespace}, nil
+		case args.Namespace == asyncNamespace && m.namespace != "":
+			return api.OnResolveResult{Path: m.path, Namespace: m.namespace}, nil
+		}
+		return api.OnResolveResult{}, nil
+	})
+	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: asyncNamespace}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		contents := "__devserve_run(() => import(" + quote(m.path) + "))"
+		return api.OnLoadResult{Contents: &contents, ResolveDir: filepath.Dir(m.path), Loader: api.LoaderJS, PluginData: ours{}}, nil
+	})
+}
+
+func inlineMap(smap []byte) string {
+	if smap == nil {
+		return ""
+	}
+	return "//# sourceMappingURL=data:application/json;base64," + base64.StdEncoding.EncodeToString(smap)
+}
+
+func scriptOutput(built api.BuildResult) (code, smap []byte) {
 	for _, f := range built.OutputFiles {
 		if strings.HasSuffix(f.Path, ".js") {
 			code = f.Contents
@@ -50,86 +118,77 @@ func (b *Builder) compileAsync(m *module, maps api.SourceMap) result {
 			smap = f.Contents
 		}
 	}
-	contents, exports := wrapAsync(code, c.imports)
-	second := b.baseOptions()
-	second.Stdin = &api.StdinOptions{
-		Contents:   contents + inlineMap(smap),
-		Sourcefile: b.resolver.rel(m.path), ResolveDir: b.resolver.dir, Loader: api.LoaderJS,
-	}
-	second.Format = api.FormatCommonJS
-	second.Sourcemap = maps
-	second.Supported = map[string]bool{"dynamic-import": false}
-	second.Plugins = []api.Plugin{{Name: pluginName, Setup: func(pb api.PluginBuild) {
-		pb.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
-			return api.OnResolveResult{Path: args.Path, External: true}, nil
-		})
-	}}}
-	built = api.Build(second)
-	if len(built.Errors) > 0 {
-		return result{errors: b.diagnostics(built.Errors)}
-	}
-	code, smap = nil, nil
-	for _, f := range built.OutputFiles {
-		if strings.HasSuffix(f.Path, ".js") {
-			code = f.Contents
-		} else {
-			smap = f.Contents
-		}
-	}
-	code, c.dropped = cutHelpers(code)
-	_, c.reExports = scanExports(code)
-	c.exports = exports
-	c.uses = scanUses(code)
-	c.smap, c.esm, c.async = smap, true, true
-	c.code = factory(append(code, "return __result;\n"...), true,
-		`var __result, __body = (run) => { __result = run((all) => { __export(module.exports, all); module.exports = __toCommonJS(module.exports); }); };`)
-	c.seal()
-	return result{compiled: c}
+	return code, smap
 }
 
-// wrapAsync takes an ES module as esbuild prints it and returns one whose body runs inside
-// an async function that it hands to __body, with no line moved, and the names that it exports. A line counts as an
-// import only if it names one of imports, by its ID: a template literal can hold anything else.
-func wrapAsync(code []byte, imports []edge) (contents string, exports []string) {
+var (
+	exportCall    = regexp.MustCompile(`(?m)^__export\d*\((\S+), \{$`)
+	asyncBody     = regexp.MustCompile(`(?m)^  async "(?:[^"\\]|\\.)*"\(\) \{\n`)
+	asyncReExport = regexp.MustCompile(`(?m)\A((?:    "(?:[^"\\]|\\.)*";\n|    __devserve_star\(.*\n)*)    __reExport\d*\((\S+), (\S+)\);$`)
+	asyncStar     = regexp.MustCompile(`(?m)\A((?:    "(?:[^"\\]|\\.)*";\n)*)    __devserve_star\(\S+, (\S+)\);\n`)
+	topLevelUsing = regexp.MustCompile(`(?m)^    _stack\d* = \[\];$`)
+	asyncRun      = regexp.MustCompile(`(?m)^__devserve_run\(\(\) => (\S+)\(\)\.then\(\(\) => \S+\)\);$`)
+)
+
+// openExports makes the exports of the first build's output reach the registry: esbuild has no use for those of a
+// module that it wraps but to fill the object that import() gives.
+//
+//	// a.mjs
+//	var a_exports = {};
+//	__export(a_exports, {
+//	  value: () => value
+//	});
+//	import * as b_star from "/b.mjs";
+//	var value;
+//	var init_a = __esm({
+//	  async "a.mjs"() {
+//	    __reExport(a_exports, b_star);
+//	    value = await 1;
+//	  }
+//	});
+//
+//	// devserve-async:run
+//	__devserve_run(() => init_a().then(() => a_exports));
+func openExports(code []byte) []byte {
 	header, body := splitHeader(code)
-	var hoisted []string
-	body = importStatement.ReplaceAllFunc(body, func(statement []byte) []byte {
-		id := unquote(importStatement.FindSubmatch(statement)[1])
-		if !slices.ContainsFunc(imports, func(e edge) bool { return e.id == id }) {
-			return statement
-		}
-		hoisted = append(hoisted, strings.ReplaceAll(string(statement), "\n", " "))
-		return bytes.Repeat([]byte("\n"), bytes.Count(statement, []byte("\n")))
-	})
-	var getters []string
-	if m := exportClause.FindSubmatchIndex(body); m != nil {
-		for item := range strings.SplitSeq(string(body[m[2]:m[3]]), ",\n") {
-			local, name, renamed := strings.Cut(strings.TrimSpace(item), " as ")
-			if !renamed {
-				name = local
-			}
-			key := name
-			if strings.HasPrefix(name, `"`) {
-				name = unquote([]byte(name))
-			} else {
-				key = quote(name)
-			}
-			exports = append(exports, name)
-			getters = append(getters, fmt.Sprintf("%s: () => %s", key, local))
-		}
-		body = body[:m[0]]
+	object := exportsObject(body)
+	if object == "" {
+		return code
 	}
-	if bytes.HasPrefix(body, []byte("// ")) { // the line that names the file has no place in the source map
-		_, body, _ = bytes.Cut(body, []byte("\n"))
+	var out bytes.Buffer
+	out.Write(header)
+	at := asyncBody.FindIndex(body)
+	if at == nil {
+		return code
 	}
-	return string(header) + strings.Join(hoisted, "") +
-		"__body(async (__exports) => { __exports({ " + strings.Join(getters, ", ") + " });\n" + string(body) + "\n});\n", exports
+	top, rest := body[:at[1]], body[at[1]:]
+	link := "__devserve_link(" + object + ", {"
+	if call := []byte("(" + object + ", {\n"); exportCall.Match(top) && bytes.Contains(top, call) {
+		out.Write(exportCall.ReplaceAll(top, []byte("__devserve_link($1, {")))
+	} else { // it has nothing but export *
+		declared := "var " + object + " = {};"
+		out.WriteString(strings.Replace(string(top), declared, declared+" "+link+"});", 1))
+	}
+	for asyncReExport.Match(rest) {
+		rest = asyncReExport.ReplaceAll(rest, []byte("$1    __devserve_star($2, $3);"))
+	}
+	out.Write(asyncRun.ReplaceAll(rest, []byte("__devserve_run($1);"))) // what init_a() resolves to may be thenable
+	return out.Bytes()
 }
 
-// inlineMap is the comment by which esbuild finds the source map of what it reads.
-func inlineMap(smap []byte) string {
-	if smap == nil {
-		return ""
+// scanAsyncReExports reads off the second build's output which modules are exported again as a whole.
+func scanAsyncReExports(code []byte) (ids []string) {
+	at := asyncBody.FindIndex(code)
+	if at == nil {
+		return nil
 	}
-	return "//# sourceMappingURL=data:application/json;base64," + base64.StdEncoding.EncodeToString(smap)
+	vars := requiredVars(code)
+	rest := code[at[1]:]
+	for m := asyncStar.FindSubmatch(rest); m != nil; m = asyncStar.FindSubmatch(rest) {
+		if id, ok := vars[string(m[2])]; ok {
+			ids = append(ids, id)
+		}
+		rest = rest[len(m[0]):]
+	}
+	return ids
 }

@@ -241,7 +241,7 @@ func (b *Builder) asyncs(ms []*module) map[string][]string {
 			}
 			waits := c.async
 			for _, e := range c.imports {
-				if t := b.lookup(e.id); !e.lazy && t != nil && async[t] {
+				if t := b.lookup(e.id); !e.lazy && !e.require && t != nil && async[t] {
 					waits = true
 				}
 			}
@@ -253,7 +253,7 @@ func (b *Builder) asyncs(ms []*module) map[string][]string {
 	for m := range async {
 		ids := []string{}
 		for _, e := range m.good.imports {
-			if !e.lazy {
+			if !e.lazy && !e.require { // require() runs what it names when it is called
 				ids = append(ids, e.id)
 			}
 		}

@@ -251,8 +251,8 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 	// Any other script or asset that esbuild wants to load was found by a glob import, import(`./pages/${name}.ts`),
 	// which asks no plugin: it becomes a lazy import of the module.
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-		if err := regular(args.Path); err != nil {
-			return api.OnLoadResult{}, err
+		if errors.Is(regular(args.Path), errNoFile) {
+			return api.OnLoadResult{}, fmt.Errorf("%s is no regular file", w.b.resolver.rel(args.Path))
 		}
 		if w.byPath[args.Path] != nil || kindOf(args.Path).isStyle() {
 			if data, ok := w.b.sources[args.Path]; ok {
@@ -445,11 +445,14 @@ func (b *Builder) finishScript(c *compiled, code, smap []byte) {
 	c.uses = scanUses(code)
 	prelude := ""
 	if c.esm && !bytes.Contains(code, []byte("__toCommonJS(")) {
-		prelude = "module.exports = __toCommonJS(exports);" // esbuild leaves it out where nothing is exported
+		prelude = noExports
 	}
 	c.code = factory(code, c.esm, prelude)
 	c.seal()
 }
+
+// noExports marks an ES module that exports nothing as one, which esbuild leaves out.
+const noExports = "module.link(exports, {});"
 
 // factory wraps a module's code into the function that the registry runs. The code starts on the
 // second line.
@@ -503,7 +506,11 @@ func (b *Builder) compileData(m *module) result {
 		}
 		c.warnings = b.diagnostics(checked.Warnings)
 		// Not a literal: JSON.parse is faster on long texts, and "__proto__" is a key like any other.
-		c.code = factory([]byte("module.exports = JSON.parse("+quote(string(data))+");\n"), true, "")
+		code := "module.exports = JSON.parse(" + quote(string(data)) + ");\n"
+		if bytes.Contains(data, []byte("__esModule")) { // or a bundler's interop would believe it
+			code = "var json = JSON.parse(" + quote(string(data)) + ");\nmodule.link(exports, { default: () => json });\n"
+		}
+		c.code = factory([]byte(code), true, "")
 	case kindText:
 		c.code = factory([]byte("module.exports = "+quote(string(data))+";\n"), true, "")
 	case kindInline:

@@ -98,29 +98,51 @@ func statements(header []byte) [][]byte {
 
 // scanExports reads the names that a module exports off esbuild's output.
 //
+//	// main.tsx
+//	var main_exports = {};
 //	__export(main_exports, {
 //	  default: () => App,
 //	  "a-b": () => ab
 //	});
+//	module.exports = __toCommonJS(main_exports);
 //	__reExport(main_exports, require("/src/b.ts"), module.exports);
 func scanExports(code []byte) (names, reExports []string) {
-	inside := false
+	_, code = splitHeader(code)
+	object := exportsObject(code)
+	if object == "" {
+		return nil, nil
+	}
+	const before, inside, after = 0, 1, 2
+	at := before
 	for line := range bytes.Lines(code) {
-		switch {
-		case inside:
-			name, ok := exportName(line)
-			if inside = ok; ok {
+		if at == inside {
+			if name, ok := exportName(line); ok {
 				names = append(names, name)
+				continue
 			}
-		case bytes.HasPrefix(line, []byte("__export(")):
-			inside = true
-		case bytes.HasPrefix(line, []byte("__reExport(")):
+			at = after
+		}
+		if m := exportCall.FindSubmatch(line); at == before && m != nil && string(m[1]) == object {
+			at = inside
+		} else if bytes.HasPrefix(line, []byte("__reExport")) && bytes.Contains(line, []byte("("+object+", require(")) {
 			if id, ok := required(line); ok {
 				reExports = append(reExports, id)
 			}
 		}
 	}
 	return names, reExports
+}
+
+// exportsObject is the variable in which esbuild's output, from the line that names the file, collects what the
+// module exports; "" if it has none.
+func exportsObject(body []byte) string {
+	_, rest, _ := bytes.Cut(body, []byte("\n"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	name, ok := bytes.CutPrefix(line, []byte("var "))
+	if name, ok = bytes.CutSuffix(name, []byte(" = {};")); !ok {
+		return ""
+	}
+	return string(name)
 }
 
 // exportName reads the name in a line like "  name: () => local". Names that are no identifiers stand in quotes of any
@@ -169,19 +191,7 @@ func required(line []byte) (id string, ok bool) {
 //	var import_b = __toESM(require("/src/b.ts"));
 //	console.log(import_b.greet);
 func scanUses(code []byte) []use {
-	vars := map[string]string{}
-	for line := range bytes.Lines(code) {
-		if !bytes.HasPrefix(line, []byte("var ")) {
-			continue
-		}
-		name, value, ok := bytes.Cut(line[4:], []byte(" = "))
-		if !ok || !bytes.HasPrefix(value, []byte("require(")) && !bytes.HasPrefix(value, []byte("__toESM(require(")) {
-			continue
-		}
-		if id, ok := required(value); ok {
-			vars[string(name)] = id
-		}
-	}
+	vars := requiredVars(code)
 	if len(vars) == 0 {
 		return nil
 	}
@@ -218,6 +228,24 @@ func scanUses(code []byte) []use {
 	return slices.SortedFunc(maps.Keys(seen), func(x, y use) int {
 		return cmp.Or(strings.Compare(x.id, y.id), strings.Compare(x.name, y.name))
 	})
+}
+
+// requiredVars maps the variables that hold imported modules to the modules' IDs.
+func requiredVars(code []byte) map[string]string {
+	vars := map[string]string{}
+	for line := range bytes.Lines(code) {
+		if !bytes.HasPrefix(line, []byte("var ")) {
+			continue
+		}
+		name, value, ok := bytes.Cut(line[4:], []byte(" = "))
+		if !ok || !bytes.HasPrefix(value, []byte("require(")) && !bytes.HasPrefix(value, []byte("__toESM(require(")) {
+			continue
+		}
+		if id, ok := required(value); ok {
+			vars[string(name)] = id
+		}
+	}
+	return vars
 }
 
 func isWord(c byte) bool {

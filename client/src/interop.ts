@@ -7,12 +7,9 @@
 
 export type Exports = Record<PropertyKey, unknown>;
 
-/** A promise for what import() of a module gives before interop; see Registry.lazy. */
-export class Lazy extends Promise<unknown> {
-  /** Chained promises are plain ones. */
-  static get [Symbol.species](): PromiseConstructor {
-    return Promise;
-  }
+/** What import() became before interop; see Registry.lazy. A function gives the exports, as those may be thenable. */
+export class Lazy {
+  constructor(readonly module: Promise<() => unknown>) {}
 }
 
 const esModules = new WeakSet<object>();
@@ -76,7 +73,7 @@ export function snapshot(namespace: Exports): Exports {
   return copy;
 }
 
-function exportAll(target: Exports, all: Record<string, () => unknown>): void {
+export function exportAll(target: Exports, all: Record<string, () => unknown>): void {
   for (const name of Object.keys(all).sort()) defineProperty(target, name, { get: all[name] as () => unknown, enumerable: true, configurable: true });
 }
 
@@ -91,7 +88,7 @@ function copyProps(to: Exports, from: unknown): Exports {
   return to;
 }
 
-function reExport(target: Exports, mod: unknown, second?: Exports): void {
+export function reExport(target: Exports, mod: unknown, second?: Exports): void {
   if (!isObject(mod)) return;
   star(target, mod);
   if (second && second !== target) star(second, mod);
@@ -122,7 +119,7 @@ function differ(a: Exports, b: Exports, name: string): boolean {
 
 /** Returns the namespace that an ES module sees when it imports what `mod` exports. */
 function toESM(mod: unknown, nodeMode?: number): unknown {
-  if (mod instanceof Lazy) return mod.then((m) => toESM(m, nodeMode));
+  if (mod instanceof Lazy) return mod.module.then((get) => toESM(get(), nodeMode));
   if (!isObject(mod)) return { default: mod };
   if (esModules.has(mod) || (!nodeMode && mod["__esModule"])) return mod;
   let namespace = wrapped.get(mod);
@@ -143,7 +140,7 @@ function wrap(namespace: Exports, mod: Exports): Exports {
  * Makes a namespace of an object, as far as that goes while an edit can still change it: it has no prototype and
  * cannot be assigned to, but is not frozen. https://tc39.es/ecma262/#sec-module-namespace-exotic-objects
  */
-function toCommonJS(namespace: Exports): Exports {
+export function toCommonJS(namespace: Exports): Exports {
   if (esModules.has(namespace)) return namespace;
   esModules.add(namespace);
   setPrototypeOf(namespace, null);

@@ -10,7 +10,8 @@
 // reads a binding reads the new one, as with webpack and Bun.
 
 import { Acceptances, Events, Statuses, ViteHot, WebpackHot } from "./hot";
-import { type Exports, helpers, isES, Lazy, markES, retarget, rewrap, sort } from "./interop";
+import { type Job, Runner } from "./await";
+import { type Exports, exportAll, helpers, isES, Lazy, markES, reExport, retarget, rewrap, sort, toCommonJS } from "./interop";
 import type { ModuleInfo, Update } from "./protocol";
 import { Styles } from "./style";
 import { Updater } from "./update";
@@ -25,6 +26,7 @@ type Require = (id: string) => unknown;
 interface Meta {
   url: string;
   hot: ViteHot;
+  webpackHot: WebpackHot;
   env: Record<string, unknown>;
   /** Shows the module's style sheet. */
   style(): void;
@@ -60,6 +62,8 @@ export class Node {
   namespace: Exports | undefined;
   /** The static imports, in order, of a module that runs by promise. */
   asyncImports: string[] | undefined;
+  /** Its evaluation, of a module that runs by promise. */
+  job: Job | undefined;
   /** The names that each importer reads; kept for modules that accept exports by name. */
   importedNames = new Map<string, string[]>();
   /** IDs by import specifier; kept for modules that accept dependencies. */
@@ -104,6 +108,17 @@ export class Instance {
       this.node.namespace = value;
     }
   }
+
+  /** Makes an object what an ES module exports. */
+  link(target: Exports, all: Record<string, () => unknown>): void {
+    exportAll(target, all);
+    this.exports = toCommonJS(target);
+  }
+
+  /** Is export * from a module that awaits. */
+  star(target: Exports, mod: unknown): void {
+    reExport(target, mod, this.current as Exports);
+  }
 }
 
 const lazyPrefix = "lazy:";
@@ -146,6 +161,7 @@ export class Registry {
   private env: Record<string, unknown> = { BASE_URL: "/" };
   private readonly loads = new Map<string, Promise<unknown>>();
   private readonly updater = new Updater(this);
+  private readonly runner = new Runner(this);
   private count = 0;
 
   /** Takes in the environment that import.meta.env shows. */
@@ -171,7 +187,7 @@ export class Registry {
         if (!table) {
           const packages = new Node("packages");
           const instance = new Instance(this, packages);
-          factory(instance, instance.exports as Exports, (dep) => this.require(dep, node), this.meta(packages));
+          factory(instance, instance.exports as Exports, (dep) => this.require(dep, node), this.meta(packages, instance));
           table = instance.exports as Record<string, () => unknown>;
           if (style) this.styles.show("packages", style);
         }
@@ -238,7 +254,7 @@ export class Registry {
       this.onErrors();
       throw thrown;
     };
-    if (node.asyncImports) return this.run(node, new Set()).then(() => this.require(id, node), fail);
+    if (node.asyncImports) return this.run(node).then(() => this.require(id, node), fail);
     try {
       return this.require(id, node);
     } catch (thrown) {
@@ -266,15 +282,23 @@ export class Registry {
   require(id: string, importer: Node): unknown {
     if (id.startsWith(lazyPrefix)) return this.lazy(id.slice(lazyPrefix.length), importer);
     const node = this.nodes.get(id);
-    // esbuild resolves what can be known; what is left is import() of an expression.
-    if (!node?.factory && !node?.instance) return Lazy.resolve(native(this.absolute(id, importer.id)));
-    if (node !== importer) {
-      importer.children.add(node);
-      node.parents.add(importer);
+    if (!node?.factory && !node?.instance) return this.computed(id, importer);
+    this.connect(importer, node);
+    if (!node.instance) {
+      if (!node.asyncImports) this.evaluate(node);
+      else if (!node.job) void this.run(node).catch(() => undefined); // by require(), which cannot wait
     }
-    const instance = node.instance ?? this.evaluate(node);
+    const { instance } = node;
+    if (!instance) return (node.namespace ??= toCommonJS({})); // in a cycle that waits
     if (instance.error) throw instance.error.thrown;
     return instance.exports;
+  }
+
+  /** Notes that a module imports another. */
+  connect(importer: Node, node: Node): void {
+    if (node === importer) return;
+    importer.children.add(node);
+    node.parents.add(importer);
   }
 
   /** Runs a module's factory. What it throws is kept, as in a browser's module map. */
@@ -282,28 +306,31 @@ export class Registry {
     const instance = new Instance(this, node);
     const initial = instance.exports as Exports;
     node.instance = instance;
-    const fail = (thrown: unknown): void => {
-      instance.error = { thrown };
-      blame(thrown, node.id);
-    };
     try {
-      const result = node.factory?.(instance, initial, (dep) => this.require(dep, node), this.meta(node));
+      const result = node.factory?.(instance, initial, (dep) => this.require(dep, node), this.meta(node, instance));
       if (result instanceof Promise) {
         instance.done = result.then(
           () => this.ran(node),
           (thrown: unknown) => {
-            fail(thrown);
+            this.fail(node, thrown);
             throw thrown;
           },
         );
         instance.done.catch(() => undefined); // who awaits it hears of it
       }
     } catch (thrown) {
-      fail(thrown);
+      this.fail(node, thrown);
       throw thrown;
     }
     this.ran(node);
     return instance;
+  }
+
+  /** Notes that a module cannot be had: it threw, or what it waits for did. */
+  fail(node: Node, thrown: unknown): void {
+    node.instance ??= new Instance(this, node);
+    node.instance.error = { thrown };
+    blame(thrown, node.id);
   }
 
   private ran(node: Node): void {
@@ -317,7 +344,7 @@ export class Registry {
     for (const [event, listener] of node.hot.listeners) this.events.off(event, listener);
     for (const child of node.children) if (!node.lazies.has(child)) child.parents.delete(node);
     node.children.clear();
-    node.instance = undefined;
+    node.instance = node.job = undefined;
     node.hot = new Acceptances();
     return old;
   }
@@ -327,25 +354,17 @@ export class Registry {
     if (old.instance && node.instance) rewrap(old.instance.exports, node.instance.exports);
   }
 
-  /**
-   * Runs a module that waits for something, after what it imports: siblings are started in order and awaited
-   * together. https://tc39.es/ecma262/#sec-innermoduleevaluation
-   */
-  async run(node: Node, seen: Set<Node>): Promise<void> {
-    if (node.instance) {
-      if (node.instance.error) throw node.instance.error.thrown;
-      return node.instance.done;
-    }
-    if (seen.has(node)) return; // a cycle
-    seen.add(node);
-    if (node.asyncImports) await Promise.all(node.asyncImports.map((dep) => this.run(this.node(dep), seen)));
-    if (node.factory && !node.instance) await this.evaluate(node).done;
+  /** Runs a module, after what it imports, if it has not run. */
+  async run(node: Node): Promise<void> {
+    if (node.asyncImports && (node.job || !node.instance)) return this.runner.run(node);
+    if (!node.instance && node.factory) this.evaluate(node);
+    if (node.instance?.error) throw node.instance.error.thrown;
   }
 
   /** Answers import(): what the page has not got is fetched first. */
   private lazy(id: string, importer: Node): Lazy {
     const node = this.node(id);
-    const load = async (): Promise<unknown> => {
+    const load = async (): Promise<() => unknown> => {
       if (!this.loaded(id)) await this.fetch(id, true).catch((err: unknown) => {
         this.failed.push(id);
         throw err;
@@ -353,10 +372,35 @@ export class Registry {
       while (this.failed.includes(id)) this.failed.splice(this.failed.indexOf(id), 1);
       importer.lazies.add(node);
       node.parents.add(importer);
-      if (node.asyncImports) await this.run(node, new Set());
-      return this.require(id, node);
+      if (node.asyncImports) await this.run(node);
+      const exports = this.require(id, node);
+      return () => exports;
     };
-    return new Lazy((resolve, reject) => load().then(resolve, reject));
+    return new Lazy(load());
+  }
+
+  /** Answers import() of an expression, which the builder could not resolve. */
+  private computed(spec: string, importer: Node): Lazy {
+    const url = this.absolute(spec, importer.id);
+    const known = this.idOf(url);
+    if (this.loaded(known)) return this.lazy(known, importer);
+    return new Lazy(
+      native(url).then((namespace) => {
+        if (this.loaded(known)) return () => this.require(known, importer); // it was a bundle
+        markES(namespace);
+        return () => namespace;
+      }),
+    );
+  }
+
+  /** The ID of the module that lies at a URL. */
+  private idOf(url: string): string {
+    try {
+      const { origin, pathname } = new URL(url);
+      return origin === globalThis.location?.origin ? decodeURIComponent(pathname) : url;
+    } catch {
+      return url;
+    }
   }
 
   /** Fetches a module with what it imports, all of it or what this page lacks, as far as the server knows. */
@@ -419,10 +463,11 @@ export class Registry {
     return String(this.env["BASE_URL"]);
   }
 
-  private meta(node: Node): Meta {
+  private meta(node: Node, { hot }: Instance): Meta {
     return {
       url: this.absolute(node.id, ""),
       hot: new ViteHot(this, node),
+      webpackHot: hot,
       env: this.env,
       style: () => this.styles.showDefined(node.id),
       resolve: (spec) => this.absolute(spec, node.id),

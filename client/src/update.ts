@@ -167,7 +167,7 @@ export class Updater {
     for (const node of boundaries.flatMap((b) => b.via)) {
       if (fresh.has(node)) continue;
       try {
-        await this.registry.run(node, new Set());
+        await this.registry.run(node);
         fresh.set(node, node.instance?.own as Exports);
       } catch (error) {
         thrown.set(node, error);

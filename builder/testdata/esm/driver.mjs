@@ -28,7 +28,11 @@ let waiting = [];
 for (const level of ["log", "warn", "error", "info"]) {
   console[level] = (...args) => lines.push((level === "log" ? "" : level + ": ") + args.map(show).join(" "));
 }
-process.on("uncaughtException", (error) => lines.push("uncaught " + show(error)));
+process.removeAllListeners("warning"); // of circular dependencies, of experimental features
+process.on("uncaughtException", (error) => {
+  const line = "throws " + show(error);
+  if (!lines.includes(line)) lines.push(line); // Node reports what CommonJS throws to import() and here
+});
 globalThis.later = (promise) => waiting.push(promise);
 globalThis.later.toJSON = () => "later";
 
