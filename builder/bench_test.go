@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -159,4 +160,51 @@ func BenchmarkSecond(b *testing.B) {
 // reportCPU adds the processor time of an operation to what a benchmark reports. Call it after the loop with cpu() from before it.
 func reportCPU(b *testing.B, before time.Duration) {
 	b.ReportMetric(float64((cpu()-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+}
+
+// BenchmarkMemory is what stays in memory after a build of 10,000 modules and an edit; BenchmarkMemoryPlain
+// the same for a context of esbuild's own, which Rebuild needs.
+func BenchmarkMemory(b *testing.B) {
+	s := newSite(b, generate(b, 10000), Options{})
+	for b.Loop() {
+		before := heap()
+		kept, err := New(Options{Dir: s.dir})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := kept.Script(context.Background(), "src/main.tsx"); err != nil {
+			b.Fatal(err)
+		}
+		kept.Rebuild(context.Background(), []string{s.path("src/m0/c7.tsx")})
+		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB")
+		runtime.KeepAlive(kept)
+	}
+}
+
+func BenchmarkMemoryPlain(b *testing.B) {
+	s := newSite(b, generate(b, 10000), Options{})
+	for b.Loop() {
+		before := heap()
+		plain, contextError := api.Context(api.BuildOptions{
+			AbsWorkingDir: s.dir, EntryPoints: []string{"src/main.tsx"}, Bundle: true, Outdir: filepath.Join(s.dir, "out"),
+			JSX: api.JSXAutomatic, JSXDev: true, Sourcemap: api.SourceMapLinked, Format: api.FormatESModule,
+		})
+		if contextError != nil {
+			b.Fatal(contextError)
+		}
+		for range 2 {
+			if r := plain.Rebuild(); len(r.Errors) > 0 {
+				b.Fatal(r.Errors)
+			}
+		}
+		b.ReportMetric(float64(heap()-before)/(1<<20), "MiB")
+		plain.Dispose()
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
