@@ -25,7 +25,7 @@ func (b *Builder) diagnostics(messages []api.Message) []Diagnostic {
 		if l := m.Location; l != nil {
 			d.File, d.Line = b.file(l), l.Line
 			d.Column, d.Length, d.LineText = place(l)
-			if l.Suggestion != "" && l.Length > 0 {
+			if l.Length > 0 && len(l.Suggestion) > 1 { // a lone bracket is no help
 				d.Notes = append(d.Notes, Note{Text: "Did you mean " + l.Suggestion + "?"})
 			}
 		}
