@@ -67,11 +67,13 @@ func TestBig(t *testing.T) {
 		}
 	}
 	o := s.options()
-	o.MaxWait = 10 * time.Second
+	o.Settle, o.MaxWait = 200*time.Millisecond, 10*time.Second
 	s.start(o)
-	for _, w := range want {
-		s.write(w[len("write "):], "2")
-	}
+	s.do(func() {
+		for _, w := range want {
+			s.write(w[len("write "):], "2")
+		}
+	})
 	s.wantOne(want...) // 100 writes, one batch
 }
 

@@ -71,7 +71,8 @@ func fileOf(info fs.FileInfo) file {
 	return f
 }
 
-// read is stat and, for a file of up to maxHash bytes, the hash of its content.
+// read is stat and, for a file of up to maxHash bytes that is not being written,
+// the hash of its content.
 func read(path string) file {
 	f := stat(path)
 	if f.kind != stated || f.size > maxHash {
@@ -102,10 +103,14 @@ func read(path string) file {
 		f.kind = unreadable
 		return f
 	}
-	if n > maxHash { // it has grown meanwhile: an event will follow
+	// Content that does not belong to the metadata is worse than none: the next
+	// look would find either of them unchanged.
+	after, err := r.Stat()
+	if err != nil || n != f.size || !sameStat(f, fileOf(after)) || f.ctime != fileOf(after).ctime {
+		f.fresh = true
 		return f
 	}
-	f.kind, f.hash, f.size = hashed, h.Sum64(), n
+	f.kind, f.hash = hashed, h.Sum64()
 	return f
 }
 

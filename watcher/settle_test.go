@@ -296,7 +296,8 @@ func TestOverflowWithoutInstances(t *testing.T) {
 		b.write("a", "2")
 		b.fakes[0].err <- fsnotify.ErrEventOverflow
 		b.pass(time.Minute)
-		if got := b.changes(); !slices.Equal(got, []string{"write a"}) || opened != 3 {
+		// It may come twice, as what happened while onBatch ran could have been lost.
+		if got := slices.Compact(b.changes()); !slices.Equal(got, []string{"write a"}) || opened != 3 {
 			t.Errorf("got %q, opened %d sources", got, opened)
 		}
 		if len(b.errs) != 1 || !strings.Contains(b.errs[0].Error(), "max_user_instances") {

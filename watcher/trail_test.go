@@ -72,7 +72,7 @@ func TestWatch(t *testing.T) {
 			s.check(err)
 			w.Watch(s.paths(tt.watch))
 			s.run(w)
-			tt.do(s)
+			s.do(func() { tt.do(s) })
 			s.want(tt.want...)
 			s.wantNothing()
 		})
@@ -126,6 +126,7 @@ func TestWatchWhileRunning(t *testing.T) {
 // build which reads it, and before that build asks to watch it.
 func TestWatchReportsWhatBuildMissed(t *testing.T) {
 	s := newSite(t, "site/a.js: 1", "x.ts: 1", "old.ts: 1")
+	s.age("old.ts")
 	s.start(s.options())
 	s.write("site/a.js", "2")
 	s.want("write site/a.js")
@@ -156,9 +157,11 @@ func TestRoot(t *testing.T) {
 			s.write("site/d/b.js", "1")
 		}, []string{"create site/d/b.js"}},
 		{"replaced at once", func(s *site) {
-			s.rename("site", "old")
-			s.write("site/a.js", "2")
-			s.write("site/d/b.js", "1")
+			s.do(func() {
+				s.rename("site", "old")
+				s.write("site/a.js", "2")
+				s.write("site/d/b.js", "1")
+			})
 		}, []string{"write site/a.js"}},
 		{"moved away and back", func(s *site) {
 			s.rename("site", "old")

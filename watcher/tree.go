@@ -612,8 +612,10 @@ func (t *tree) compare(path string, c change) Op {
 		return Create
 	case now.kind == absent:
 		return Remove
-	case moved || !same(c.old, now), c.unsure && differs(c.old, now):
+	case moved || !same(c.old, now):
 		return Write
+	case c.unsure && isFile(now) && now.ctime >= t.handed.Add(-tick).UnixNano():
+		return Write // as above
 	}
 	return 0
 }
