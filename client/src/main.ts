@@ -49,6 +49,7 @@ function start(): void {
   });
   noteLoads();
 
+  let wasUp = false;
   let known = startFrom(id, answered);
   if (id !== "" && known !== id) warnOfCache();
   const warned = new Set<string>();
@@ -138,6 +139,9 @@ function start(): void {
     }
   }
 
+  // The page's modules listen once they have run.
+  const loaded = new Promise((done) => (document.readyState === "complete" ? done(null) : addEventListener("load", done)));
+
   // One at a time: an update that awaits must not be overtaken. A throw ends in a reload, not in silence.
   let tail: Promise<void> = Promise.resolve();
   const stream = connect(home, known, {
@@ -151,7 +155,8 @@ function start(): void {
     },
     state(up) {
       if (up) console.info("[devserve] connected");
-      void tell(up ? "vite:ws:connect" : "vite:ws:disconnect", {});
+      if (up || wasUp) void loaded.then(() => tell(up ? "vite:ws:connect" : "vite:ws:disconnect", {}));
+      wasUp ||= up;
       if (up) mark.hide("offline");
       else mark.show("offline", "devserve does not answer. Trying again…", awayAfter);
     },

@@ -26,6 +26,8 @@ export class Updater {
   private running: Promise<string | null> | undefined;
   /** Whose objection the running step follows; see Objection. */
   private first: Node | undefined;
+  /** Those that have objected to the running update, and whether that was heard. */
+  private readonly objectors = new Map<Node, boolean>();
 
   constructor(private readonly registry: Registry) {}
 
@@ -58,9 +60,14 @@ export class Updater {
   /** A module objects to having been replaced. */
   invalidate(node: Node, rerun: boolean, message?: string): void {
     const first = this.first ?? node;
+    const heard = this.objectors.get(node);
+    if (heard === false) return;
+    this.objectors.set(node, false);
     void this.later(async () => {
+      this.objectors.set(node, true);
       await this.registry.events.emit("vite:invalidate", { path: node.id, message, firstInvalidatedBy: first.id });
       console.info(`[devserve] ${node.id} invalidates itself${message ? `: ${message}` : ""}`);
+      if (heard) return dead([node], "it was invalidated again and again");
       this.first = first;
       return this.apply(plan([node], { node, first, rerun }), [node]);
     });
@@ -98,6 +105,7 @@ export class Updater {
     } finally {
       this.running = this.first = undefined;
       this.queue = [];
+      this.objectors.clear();
     }
   }
 
