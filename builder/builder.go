@@ -825,6 +825,7 @@ func isConfig(path string) bool {
 //	map?id=ID                        source map of a bundle
 //	lazy?id=ID&from=ID…              what import() of a module needs beyond what runs already
 //	file/HASH/NAME                   a file outside Dir that modules import
+//	places?at=URL:LINE:COLUMN…       where that is in the sources, as JSON: [Place, …]
 //	update/BUILD                     an update's modules, as a script
 //	update-map?build=BUILD&id=ID     source map of one of them; of the script without an id
 func (b *Builder) Resource(ctx context.Context, rest string, query url.Values) (Output, error) {
@@ -842,6 +843,8 @@ func (b *Builder) Resource(ctx context.Context, rest string, query url.Values) (
 		return b.lazyModule(query.Get("id"), query["from"], query.Get("build"))
 	case "file":
 		return b.outsideFile(name)
+	case "places":
+		return b.places(query["at"]), nil
 	case "update":
 		return b.updateScript(name)
 	case "update-map":

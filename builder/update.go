@@ -74,9 +74,18 @@ func (b *Builder) updateScript(build string) (Output, error) {
 // updateMap is the source map of one module of an update, as a page evaluates it by itself, or, without
 // an ID, of the whole update's script.
 func (b *Builder) updateMap(build, id string) (Output, error) {
+	if out := b.updateBundle(build, id); out != nil {
+		return b.sourceMap(out), nil
+	}
+	return Output{}, ErrNotFound
+}
+
+// updateBundle is where the modules of an update lie in what a page evaluates; see updateMap. It is nil if the
+// update is not kept any more.
+func (b *Builder) updateBundle(build, id string) *bundle {
 	k := b.keptUpdate(build)
 	if k == nil || id != "" && k.modules[id] == nil {
-		return Output{}, ErrNotFound
+		return nil
 	}
 	out := &bundle{}
 	line := 1
@@ -94,7 +103,7 @@ func (b *Builder) updateMap(build, id string) (Output, error) {
 			out.sections[i].line++ // the script has a line of its own first
 		}
 	}
-	return b.sourceMap(out), nil
+	return out
 }
 
 // asyncModules says whether any module has top-level await.
