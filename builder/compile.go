@@ -383,7 +383,7 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 		c.esm = meta.Inputs[self].Format != "cjs"
 		switch m.kind {
 		case kindScript:
-			w.b.finishScript(c, files[name+".js"], files[name+".js.map"])
+			w.b.finishScript(m, c, files[name+".js"], files[name+".js.map"])
 		default:
 			c.esm = true
 			finishStyle(c, files[name+".js"], files[name+".css"], files[name+".css.map"])
@@ -438,7 +438,7 @@ func (w *waveBuild) blame(messages []api.Message) map[*module][]api.Message {
 }
 
 // finishScript makes a factory of esbuild's output.
-func (b *Builder) finishScript(c *compiled, code, smap []byte) {
+func (b *Builder) finishScript(m *module, c *compiled, code, smap []byte) {
 	code, c.dropped = cutHelpers(code)
 	c.smap = smap
 	c.exports, c.reExports = scanExports(code)
@@ -447,7 +447,7 @@ func (b *Builder) finishScript(c *compiled, code, smap []byte) {
 	if c.esm && !bytes.Contains(code, []byte("__toCommonJS(")) {
 		prelude = noExports
 	}
-	c.code = factory(code, c.esm, prelude)
+	c.code = factory(b.withComponents(m, code), c.esm, prelude)
 	c.seal()
 }
 

@@ -4,7 +4,9 @@ import (
 	_ "embed" // for go:embed
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/devserve/devserve/builder/refresh"
 	"github.com/devserve/devserve/client"
 )
 
@@ -37,4 +39,25 @@ func (b *Builder) ownRefreshRuntime() []byte {
 			return refreshRuntime
 		}
 	}
+}
+
+// withComponents is code with the line that names its components, on a React site. A module that cannot be read is
+// left as it is: its importers run again in its place.
+func (b *Builder) withComponents(m *module, code []byte) []byte {
+	if !b.jsx.react || m.namespace != "" {
+		return code
+	}
+	source, ok := b.sources[m.path]
+	if !ok {
+		source, _ = readRegular(m.path) // without it a comment in it goes unseen
+	}
+	line, ok := refresh.Analyze(code, source)
+	if !ok {
+		b.log.Debug("components not found: the module cannot be read", "module", m.id)
+		return code
+	}
+	if line == "" {
+		return code
+	}
+	return append(slices.Clip(code), line...)
 }

@@ -13,8 +13,8 @@ import type { Node, Registry } from "./registry";
 /** Hook calls as a key, whether state is to be lost in any case, and the custom hooks among them. */
 type Signature = [key: string, reset: boolean, hooks: () => unknown[]];
 
-/** A component or a custom hook; `inner` is the signature of the function inside of memo() and the like. */
-type Entry = [name: string, get: () => unknown, signature?: Signature, inner?: Signature];
+/** A component, a custom hook, or what is reached in another way (its name begins with a dot). */
+type Entry = [name: string, get: () => unknown, signature?: Signature];
 
 /** The part of react-refresh/runtime that we call. */
 interface Runtime {
@@ -47,13 +47,13 @@ export class Refresh {
   /** Takes in what a module that has just run to its end defines. */
   register(node: Node, entries: Entry[]): void {
     const signatures = new Map<string, string>();
-    for (const [name, get, signature, inner] of entries) {
+    for (const [name, get, signature] of entries) {
       const type = get();
-      if (signature) this.sign(type, signature);
-      if (inner) this.sign(innermost(type), inner);
-      const key = (inner ?? signature)?.[0];
-      if (key !== undefined) signatures.set(name, key);
-      if (this.runtime.isLikelyComponentType(type)) this.runtime.register(type, `${node.id} ${name}`);
+      if (signature) {
+        this.sign(type, signature);
+        signatures.set(name, signature[0]);
+      }
+      if (/^\p{Lu}|^%default%$/u.test(name)) this.runtime.register(type, `${node.id} ${name}`);
     }
     const exports = values(node.instance?.own as Exports);
     let components = 0;
@@ -114,11 +114,4 @@ export class Refresh {
 
 function values(exports: Exports | undefined): Map<string, unknown> {
   return new Map(Object.keys(exports ?? {}).map((name) => [name, exports?.[name]]));
-}
-
-/** The function inside of memo(forwardRef(…)). */
-function innermost(type: unknown): unknown {
-  let t = type as { type?: unknown; render?: unknown } | null;
-  while (typeof t === "object" && t !== null) t = (t.type ?? t.render ?? null) as typeof t;
-  return t;
 }
