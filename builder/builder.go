@@ -663,8 +663,8 @@ func (b *Builder) commitFresh(fresh *module) {
 	b.version++
 }
 
-// imported says whether a module imports m.
-func (b *Builder) imported(m *module) bool { return len(b.importers(m, good)) > 0 }
+// imported says whether a module imports m, in the state that is becoming the good one.
+func (b *Builder) imported(m *module) bool { return len(b.importers(m, next)) > 0 }
 
 // Rebuild takes in changed files (absolute paths; created, written or removed),
 // recompiles what they concern and reports to OnResult. Files that are in no module are

@@ -12,9 +12,9 @@ import type { Registry } from "./registry";
  * Brings what `built` says into the page that shows `page`. Returns null, or the reason why
  * the page must be reloaded, in which case it may be applied in part.
  */
-export async function apply(built: Built, page: string, registry: Registry): Promise<string | null> {
+export async function apply(built: Built, page: string, registry: Registry | undefined): Promise<string | null> {
   if (built.reload) return built.reload.reason;
-  const failed = registry.failed[0];
+  const failed = registry?.failed[0];
   if (failed !== undefined && !built.sync) return `${failed} can be built now`;
   return applyUpdates(built, page, registry);
 }
@@ -23,7 +23,7 @@ export async function apply(built: Built, page: string, registry: Registry): Pro
 export async function applyUpdates(
   built: { build: number; updates: Update[]; info?: ModuleInfo },
   page: string,
-  registry: Registry,
+  registry: Registry | undefined,
 ): Promise<string | null> {
   const modules: Update[] = [];
   const steps: (() => string | null)[] = [];
@@ -48,7 +48,7 @@ export async function applyUpdates(
         return `unknown update ${String(u.type satisfies never)}`;
     }
   }
-  if (modules.length > 0) {
+  if (modules.length > 0 && registry) {
     const reason = await inTime(registry.patience, registry.update(built.build, modules, built.info));
     if (reason !== null) return reason;
   }

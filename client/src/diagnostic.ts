@@ -1,7 +1,7 @@
 // A diagnostic as text: the same words and code frame in the overlay, its copy and the console.
 
 import type { Diagnostic, Note } from "./protocol";
-import { culprit } from "./registry";
+import { culprit } from "./blame";
 
 /** `src/app.ts:12:5`, without what is unknown. */
 export function place(d: Note): string {

@@ -118,7 +118,7 @@ function differ(a: Exports, b: Exports, name: string): boolean {
 }
 
 /** Returns the namespace that an ES module sees when it imports what `mod` exports. */
-function toESM(mod: unknown, nodeMode?: number): unknown {
+export function toESM(mod: unknown, nodeMode?: number): unknown {
   if (mod instanceof Lazy) return mod.module.then((get) => toESM(get(), nodeMode));
   if (!isObject(mod)) return { default: mod };
   if (esModules.has(mod) || (!nodeMode && mod["__esModule"])) return mod;

@@ -3,6 +3,7 @@
 
 import { apply, applyUpdates } from "./apply";
 import { badge } from "./badge";
+import { culprit } from "./blame";
 import { judge, startFrom } from "./catchup";
 import { config } from "./config";
 import { connect, type EventName } from "./connect";
@@ -10,7 +11,7 @@ import { count, plain, thrownBy } from "./diagnostic";
 import { noteLoads } from "./loaded";
 import { overlay, pageSource } from "./overlay";
 import type { Building, Built, BuildError, Diagnostic, Message } from "./protocol";
-import { culprit, registry } from "./registry";
+import type { Registry } from "./registry";
 import { reloader } from "./reload";
 import { sender } from "./send";
 
@@ -28,7 +29,7 @@ function start(): void {
   Object.defineProperty(window, started, { value: true });
 
   const { home, token, id, page } = config();
-  const modules = registry();
+  let modules: Registry | undefined; // until the first bundle brings them
   const mark = badge();
   const screen = overlay((errors, show) => {
     if (errors === 0) mark.hide("hidden");
@@ -100,9 +101,9 @@ function start(): void {
 
   /** Reloads, having told those who want to know before. */
   async function leave(reason: string, eventID: string): Promise<void> {
-    modules.send("devserve:reload", { reason });
+    send("devserve:reload", { reason });
     const told = tell("vite:beforeFullReload", { type: "full-reload", path: "*" });
-    await Promise.race([told, new Promise((late) => setTimeout(late, modules.patience))]);
+    await Promise.race([told, new Promise((late) => setTimeout(late, modules?.patience))]);
     reload(reason, eventID);
   }
 
@@ -114,21 +115,31 @@ function start(): void {
 
   /** Tells those who listen for an event that has no bearing on what the page shows. */
   function tell(event: string, data: unknown): Promise<void> {
-    return modules.events.emit(event, data).catch((thrown: unknown) => console.error(`[devserve] a listener of ${event} threw:`, thrown));
+    const told = modules?.events.emit(event, data) ?? Promise.resolve();
+    return told.catch((thrown: unknown) => console.error(`[devserve] a listener of ${event} threw:`, thrown));
   }
 
   function showThrown(thrown: [id: string, thrown: unknown][]): void {
     const errors = thrown.map(([id, t]) => thrownBy(id, t));
     if (errors.length === 0) screen.clear(pageSource);
-    else screen.show({ type: "error", build: modules.build, source: pageSource, errors, warnings: [] });
+    else screen.show({ type: "error", build: modules?.build ?? 0, source: pageSource, errors, warnings: [] });
     for (const d of errors) console.error(`[devserve] ${plain(d)}`);
   }
 
-  modules.send = sender(home, token);
-  modules.onReload = (reason) => void leave(reason, known);
-  modules.onFailure = (thrown) => void fail(thrown, known);
-  modules.onErrors = () => showThrown([...modules.errors].map(([node, thrown]) => [node.id, thrown]));
-  if (modules.errors.size > 0) modules.onErrors();
+  const send = sender(home, token);
+  const client = {
+    event: "",
+    meet(registry: Registry): void {
+      modules = registry;
+      registry.send = send;
+      registry.onReload = (reason) => void leave(reason, known);
+      registry.onFailure = (thrown) => void fail(thrown, known);
+      registry.onErrors = () => showThrown([...registry.errors].map(([node, thrown]) => [node.id, thrown]));
+      if (registry.errors.size > 0) registry.onErrors();
+    },
+  };
+  globalThis.__devserve_client = client;
+  if (globalThis.__devserve) client.meet(globalThis.__devserve);
 
   function warn(warnings: Diagnostic[]): void {
     if (warnings.length === 0) warned.clear();
@@ -149,7 +160,7 @@ function start(): void {
       tail = tail
         .then(() => handle(decode(name, data), eventID))
         .then(() => {
-          modules.event = eventID;
+          client.event = eventID;
         })
         .catch((thrown: unknown) => fail(thrown, eventID));
     },

@@ -9,6 +9,7 @@
 // after an edit (update.ts), its new exports are put into that object, so an importer that
 // reads a binding reads the new one, as with webpack and Bun.
 
+import { blame } from "./blame";
 import { Acceptances, Events, Statuses, ViteHot, WebpackHot } from "./hot";
 import { type Job, Runner } from "./await";
 import { type Exports, exportAll, helpers, isES, Lazy, markES, reExport, retarget, rewrap, sort, toCommonJS } from "./interop";
@@ -20,7 +21,7 @@ import { Updater } from "./update";
 export type Factory = (module: Instance, exports: Exports, require: Require, meta: Meta) => unknown;
 
 /** Gives what a module exports; for what import() became, a [Lazy]. */
-type Require = (id: string) => unknown;
+type Require = (id: string, expression?: unknown) => unknown;
 
 /** What import.meta is in a module. */
 interface Meta {
@@ -136,9 +137,6 @@ export class Registry {
   readonly styles = new Styles();
   readonly nodes = new Map<string, Node>();
 
-  /** The newest event of the server's that the page has dealt with. */
-  event = "";
-
   /** The build that the modules in this page are of; 0 if there are none. What import() brought may be newer. */
   applied = 0;
 
@@ -187,7 +185,7 @@ export class Registry {
         if (!table) {
           const packages = new Node("packages");
           const instance = new Instance(this, packages);
-          factory(instance, instance.exports as Exports, (dep) => this.require(dep, node), this.meta(packages, instance));
+          factory(instance, instance.exports as Exports, this.requireOf(node), this.meta(packages, instance));
           table = instance.exports as Record<string, () => unknown>;
           if (style) this.styles.show("packages", style);
         }
@@ -221,19 +219,24 @@ export class Registry {
 
   /** Takes in what is said of modules. Reports whether code that asked for something by import() does so no more. */
   inform({ asyncs, names, specs, lazies }: ModuleInfo): boolean {
-    for (const [id, imports] of Object.entries(asyncs ?? {})) this.node(id).asyncImports = imports;
-    for (const [id, by] of Object.entries(names ?? {})) this.node(id).importedNames = new Map(Object.entries(by));
-    for (const [id, map] of Object.entries(specs ?? {})) this.node(id).specs = map;
     let dropped = false;
-    for (const [id, asks] of Object.entries(lazies ?? {})) {
-      const node = this.node(id);
+    const note = <T>(said: Record<string, T> | undefined, take: (node: Node, what: T) => void): void => {
+      for (const [id, what] of Object.entries(said ?? {})) {
+        const node = this.nodes.get(id); // of a module of another page otherwise
+        if (node) take(node, what);
+      }
+    };
+    note(asyncs, (node, imports) => (node.asyncImports = imports));
+    note(names, (node, by) => (node.importedNames = new Map(Object.entries(by))));
+    note(specs, (node, ids) => (node.specs = ids));
+    note(lazies, (node, ids) => {
       for (const lazy of node.lazies) {
-        if (asks.includes(lazy.id)) continue;
+        if (ids.includes(lazy.id)) continue;
         node.lazies.delete(lazy);
         if (!node.children.has(lazy)) lazy.parents.delete(node);
         dropped = true;
       }
-    }
+    });
     return dropped;
   }
 
@@ -278,11 +281,15 @@ export class Registry {
     this.updater.invalidate(node, rerun, message);
   }
 
+  private requireOf(importer: Node): Require {
+    return (id, expression) => (id === "import:" ? this.computed(expression, importer) : this.require(id, importer));
+  }
+
   /** Returns what a module exports, having run it if it has not, for `importer`. */
   require(id: string, importer: Node): unknown {
     if (id.startsWith(lazyPrefix)) return this.lazy(id.slice(lazyPrefix.length), importer);
     const node = this.nodes.get(id);
-    if (!node?.factory && !node?.instance) return this.computed(id, importer);
+    if (!node?.factory && !node?.instance) throw new Error(`[devserve] require("${id}") in ${importer.id}: only what is named by a string is there`);
     this.connect(importer, node);
     if (!node.instance) {
       if (!node.asyncImports) this.evaluate(node);
@@ -307,7 +314,7 @@ export class Registry {
     const initial = instance.exports as Exports;
     node.instance = instance;
     try {
-      const result = node.factory?.(instance, initial, (dep) => this.require(dep, node), this.meta(node, instance));
+      const result = node.factory?.(instance, initial, this.requireOf(node), this.meta(node, instance));
       if (result instanceof Promise) {
         instance.done = result.then(
           () => this.ran(node),
@@ -380,17 +387,17 @@ export class Registry {
   }
 
   /** Answers import() of an expression, which the builder could not resolve. */
-  private computed(spec: string, importer: Node): Lazy {
-    const url = this.absolute(spec, importer.id);
-    const known = this.idOf(url);
-    if (this.loaded(known)) return this.lazy(known, importer);
-    return new Lazy(
-      native(url).then((namespace) => {
-        if (this.loaded(known)) return () => this.require(known, importer); // it was a bundle
-        markES(namespace);
-        return () => namespace;
-      }),
-    );
+  private computed(expression: unknown, importer: Node): Lazy {
+    const load = async (): Promise<() => unknown> => {
+      const url = this.absolute(`${expression as string}`, importer.id);
+      const id = this.idOf(url);
+      if (this.loaded(id)) return this.lazy(id, importer).module;
+      const namespace = await native(url).then((ns) => () => ns);
+      if (this.loaded(id)) return () => this.require(id, importer); // it was a bundle
+      markES(namespace());
+      return namespace;
+    };
+    return new Lazy(load());
   }
 
   /** The ID of the module that lies at a URL. */
@@ -516,18 +523,6 @@ function resolvePath(spec: string, importer: string, base: string): string {
   return parts.join("/");
 }
 
-const blamed = new WeakMap<object, string>();
-
-/** Notes which module threw an error first: the innermost, as errors pass through importers. */
-export function blame(thrown: unknown, id: string): void {
-  if (typeof thrown === "object" && thrown !== null && !blamed.has(thrown)) blamed.set(thrown, id);
-}
-
-/** The ID of the module that threw an error while it ran, or "". */
-export function culprit(thrown: unknown): string {
-  return (typeof thrown === "object" && thrown !== null && blamed.get(thrown)) || "";
-}
-
 /** The browser's own import(). */
 export function native(url: string): Promise<object> {
   return import(url) as Promise<object>;
@@ -535,9 +530,15 @@ export function native(url: string): Promise<object> {
 
 declare global {
   var __devserve: Registry | undefined;
+  /** What the client of the page leaves here for the runtime, which comes with the page's first bundle. */
+  var __devserve_client: { event: string; meet(registry: Registry): void } | undefined;
 }
 
 /** Returns the page's registry and creates it when this is the first to ask. */
 export function registry(): Registry {
-  return (globalThis.__devserve ??= new Registry());
+  if (!globalThis.__devserve) {
+    globalThis.__devserve = new Registry();
+    globalThis.__devserve_client?.meet(globalThis.__devserve);
+  }
+  return globalThis.__devserve;
 }

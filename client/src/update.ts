@@ -10,11 +10,12 @@
 // edit tries again. A handler that throws, and a cycle that cannot be run again by itself, end in a full reload.
 // Style sheets come with the modules: their texts change between dispose and run.
 
+import { blame } from "./blame";
 import type { Exports } from "./interop";
-import { retarget, snapshot } from "./interop";
+import { retarget, snapshot, toESM } from "./interop";
 import { type Boundary, type Plan, plan } from "./plan";
 import type { ModuleInfo, Update } from "./protocol";
-import { blame, type Factory, type Forgotten, native, type Node, type Registry } from "./registry";
+import { type Factory, type Forgotten, native, type Node, type Registry } from "./registry";
 
 /** What an update does; gives the reason why the page must reload, or null. */
 type Step = () => Promise<string | null>;
@@ -44,7 +45,6 @@ export class Updater {
       for (const u of updates) {
         if (u.type === "css" && !sheets.includes(u)) registry.styles.define(u.path, u.code ?? "", build);
       }
-      const dropped = registry.inform(info);
       const changed: Node[] = [];
       for (const [id, factory] of Object.entries(fresh)) {
         const node = registry.node(id);
@@ -52,6 +52,7 @@ export class Updater {
         node.build = build;
         if (node.instance) changed.push(node);
       }
+      const dropped = registry.inform(info);
       if (changed.length === 0 && sheets.length === 0) return null;
       return this.apply(plan(changed), changed, dropped, build, sheets);
     });
@@ -169,14 +170,14 @@ export class Updater {
   }
 
   /** Runs what the boundaries accept, and with it what that imports. */
-  private async run({ boundaries }: Plan): Promise<{ fresh: Map<Node, Exports | undefined>; thrown: Map<Node, unknown> }> {
-    const fresh = new Map<Node, Exports | undefined>();
+  private async run({ boundaries }: Plan): Promise<{ fresh: Map<Node, unknown>; thrown: Map<Node, unknown> }> {
+    const fresh = new Map<Node, unknown>();
     const thrown = new Map<Node, unknown>();
     for (const node of boundaries.flatMap((b) => b.via)) {
       if (fresh.has(node)) continue;
       try {
         await this.registry.run(node);
-        fresh.set(node, node.instance?.own as Exports);
+        fresh.set(node, node.instance?.own);
       } catch (error) {
         thrown.set(node, error);
         fresh.set(node, undefined);
@@ -206,12 +207,12 @@ export class Updater {
   private async call(
     { node, via }: Boundary,
     old: Map<Node, Before>,
-    fresh: Map<Node, Exports | undefined>,
+    fresh: Map<Node, unknown>,
     thrown: Map<Node, unknown>,
   ): Promise<void> {
     const self = via[0] === node;
     const hot = self ? (old.get(node)?.hot ?? node.hot) : node.hot; // of the evaluation that accepted
-    const updated = new Map(via.map((n) => [n.id, fresh.get(n)]));
+    const updated = new Map(via.map((n) => [n.id, thrown.has(n) ? undefined : (toESM(fresh.get(n)) as Exports)]));
     for (const { deps, callback, failed } of hot.list) {
       const hits = via.filter((n) => deps.includes(n.id) || (n === node && deps.includes(`exports of ${n.id}`)));
       const [hit] = hits;
