@@ -66,8 +66,9 @@ func matches(spec, id string) bool {
 	for _, ext := range []string{".js", ".jsx", ".mjs", ".ts", ".tsx"} {
 		spec = strings.TrimSuffix(spec, ext)
 	}
-	spec = strings.TrimLeft(spec, "./@~#")
-	return strings.HasPrefix(id, spec) || strings.Contains(id, "/"+spec)
+	spec = strings.TrimLeft(spec, "./")
+	_, aliased, _ := strings.Cut(spec, "/") // "@/hooks"
+	return strings.Contains("/"+id, "/"+spec) || strings.ContainsAny(spec[:min(1, len(spec))], "@~#") && strings.Contains(id, "/"+aliased)
 }
 
 // isLibrary reports whether the module with that ID is none of the site's own: what it exports has no signature.

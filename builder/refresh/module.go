@@ -23,8 +23,8 @@ type module struct {
 
 	// Where the walk is.
 	function *function   // the innermost function around, nil outside of all
-	found    []*function // functions outside of all others, since it was emptied
-	called   []js.IExpr  // the same for what is called
+	found    []*function // the functions outside of all others in the present expression
+	called   []js.IExpr  // what it calls outside of functions
 }
 
 // A binding is a top-level name, or a path of properties that starts with one.
@@ -79,6 +79,7 @@ func newModule(ast *js.AST, source []byte) *module {
 		}
 	}
 	for _, s := range ast.List {
+		m.found, m.called = nil, nil
 		m.statement(s)
 	}
 	return m
@@ -241,6 +242,7 @@ func (m *module) property(b *binding, name *js.PropertyName, e js.IExpr) {
 
 // value walks over an expression outside of all functions.
 func (m *module) value(e js.IExpr) value {
+	found, called := m.found, m.called
 	m.found, m.called = nil, nil
 	m.walk(e)
 	v := value{functions: m.found, callees: m.called}
@@ -248,7 +250,7 @@ func (m *module) value(e js.IExpr) value {
 	case *js.FuncDecl, *js.ArrowFunc, *js.MethodDecl:
 		v.direct = true
 	}
-	m.found, m.called = nil, nil
+	m.found, m.called = append(found, m.found...), append(called, m.called...)
 	return v
 }
 

@@ -37,20 +37,25 @@ import (
 //
 // The source is read for what esbuild drops: comments with "@refresh reset", and the names that imports have in it.
 func Analyze(code, source []byte) (suffix string, ok bool) {
+	entries, ok := analyze(code, source)
+	return line(entries), ok
+}
+
+func analyze(code, source []byte) (entries []entry, ok bool) {
 	if !mayMatter(code, source) {
-		return "", true
+		return nil, true
 	}
 	defer func() {
 		if recover() != nil { // the parser's, on what no compiler prints
-			suffix, ok = "", false
+			entries, ok = nil, false
 		}
 	}()
 	// Inline: the code of a function, which may return.
 	ast, err := js.Parse(parse.NewInputBytes(bytes.Clone(code)), js.Options{Inline: true})
 	if err != nil {
-		return "", false
+		return nil, false
 	}
-	return line(newModule(ast, source).entries()), true
+	return newModule(ast, source).entries(), true
 }
 
 // mayMatter reports whether a module calls hooks, or has a name that a component may have, or a default export.
@@ -96,8 +101,11 @@ func (m *module) entries() []entry {
 		}
 		name := b.name
 		switch {
-		case b.synthetic && registered:
+		case b.synthetic:
 			name = "%default%"
+			if !registered {
+				name = ".%default%"
+			}
 		case !registered && (isUpper(name[0]) || b.variable == nil):
 			name = "." + name
 		}

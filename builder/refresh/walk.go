@@ -134,7 +134,7 @@ func (m *module) walk(n js.INode) {
 	case *js.BinaryExpr:
 		if n.Op == js.EqToken && m.function == nil {
 			if name, ok := m.path(n.X); ok {
-				m.reassign(name, n.Y)
+				m.assign(m.bind(name, nil), n.Y)
 				return
 			}
 		}
@@ -172,13 +172,6 @@ func (m *module) arguments(args js.Args) {
 	for _, a := range args.List {
 		m.walk(a.Value)
 	}
-}
-
-// reassign notes an assignment outside of all functions, which may be part of an expression.
-func (m *module) reassign(name string, e js.IExpr) {
-	found, called := m.found, m.called
-	m.assign(m.bind(name, nil), e)
-	m.found, m.called = found, called
 }
 
 // enter walks over a function.

@@ -1,0 +1,98 @@
+package refresh
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+// A written is one module of testdata, as the archives' comments say, and what is expected of it:
+// each entry's name, below it the lines of its key, "reset", and the custom hooks.
+type written struct {
+	name   string
+	source []byte
+	want   string
+	edits  string
+	babel  string
+}
+
+func writtenCases(t *testing.T) []*written {
+	groups, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(groups) == 0 {
+		t.Fatal("no cases: ", err)
+	}
+	var cases []*written
+	for _, group := range groups {
+		a, err := txtar.ParseFile(group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		byName := map[string]*written{}
+		for _, f := range a.Files {
+			name, file, _ := strings.Cut(f.Name, "/")
+			c := byName[name]
+			if c == nil {
+				c = &written{name: strings.TrimSuffix(filepath.Base(group), ".txtar") + "/" + name}
+				byName[name] = c
+				cases = append(cases, c)
+			}
+			switch file {
+			case "main.tsx":
+				c.source = f.Data
+			case "want":
+				c.want = string(f.Data)
+			case "edits":
+				c.edits = string(f.Data)
+			case "babel":
+				c.babel = string(f.Data)
+			default:
+				t.Fatalf("%s: what is %s?", group, f.Name)
+			}
+		}
+	}
+	return cases
+}
+
+func TestAnalyze(t *testing.T) {
+	for _, c := range writtenCases(t) {
+		t.Run(c.name, func(t *testing.T) {
+			entries, ok := analyze(compile(t, "main.tsx", string(c.source)), c.source)
+			if !ok {
+				t.Fatal("it could not be read")
+			}
+			if got := show(entries); got != c.want {
+				t.Errorf("got:\n%swant:\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// show writes entries as the cases have them.
+func show(entries []entry) string {
+	var b strings.Builder
+	for _, e := range entries {
+		b.WriteString(e.name)
+		if !strings.HasSuffix(e.name, "%default%") && strings.TrimPrefix(e.name, ".") != strings.ReplaceAll(e.value, "?.", ".") {
+			b.WriteString(" = " + e.value)
+		}
+		b.WriteString("\n")
+		if e.signature == nil {
+			continue
+		}
+		for i, key := range e.keys {
+			if i > 0 {
+				b.WriteString("\t;\n")
+			}
+			b.WriteString("\t" + strings.ReplaceAll(key, "\n", "\n\t") + "\n")
+		}
+		if e.reset {
+			b.WriteString("\treset\n")
+		}
+		for _, h := range e.hooks {
+			b.WriteString("\t= " + h + "\n")
+		}
+	}
+	return b.String()
+}
