@@ -49,7 +49,7 @@ func (b *Builder) compileAsync(m *module, maps api.SourceMap) result {
 	if topLevelUsing.Match(code) {
 		return w.failed(m, []api.Message{{Text: "Top-level using and top-level await do not go together in one module: esbuild loses what is declared beside them"}})
 	}
-	code = openExports(code)
+	code = openExports(code, b.inputName(m))
 	rest, dropped := cutHelpers(code)
 	contents := strings.Repeat("\n", dropped) + string(rest) + inlineMap(smap) // the lines stay where the map has them
 	second := b.baseOptions()
@@ -81,7 +81,7 @@ func (b *Builder) compileAsync(m *module, maps api.SourceMap) result {
 	c.uses = scanUses(code)
 	c.reExports = scanAsyncReExports(code)
 	c.esm, c.async = true, true
-	c.code = factory(append(code, "return __devserve_done;\n"...), true, asyncPrelude+noExports)
+	c.code = factory(append(mend(code), "return __devserve_done;\n"...), true, asyncPrelude+noExports)
 	c.seal()
 	return result{compiled: c}
 }
@@ -149,8 +149,9 @@ var (
 //
 //	// devserve-async:run
 //	__devserve_run(() => init_a().then(() => a_exports));
-func openExports(code []byte) []byte {
-	header, body := splitHeader(code)
+func openExports(code []byte, name string) []byte {
+	body := sectionOf(code, name)
+	header := code[:len(code)-len(body)]
 	object := exportsObject(body)
 	if object == "" {
 		return code

@@ -265,7 +265,7 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 		w.mu.Lock()
 		w.stubs[args.Path] = t
 		w.mu.Unlock()
-		contents := `module.exports = require("module")`
+		contents := `export function then(resolve, reject) { import("module").then(resolve, reject) }` // what import() gives is awaited
 		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
 	})
 }
@@ -347,11 +347,7 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 	for i, m := range w.ms {
 		name := strconv.Itoa(i)
 		c := &compiled{}
-		rel := w.b.resolver.rel(m.path)
-		self := rel
-		if m.namespace != "" {
-			self = m.namespace + ":" + m.path
-		}
+		self := w.b.inputName(m)
 		for _, ext := range []string{".js", ".css"} {
 			for input := range meta.Outputs[name+ext].Inputs {
 				if input == self || strings.HasPrefix(input, entryNamespace+":") {
@@ -383,6 +379,12 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 		c.esm = meta.Inputs[self].Format != "cjs"
 		switch m.kind {
 		case kindScript:
+			if !c.esm {
+				if sloppy := w.b.sloppy(m); len(sloppy) > 0 {
+					out[m] = w.failed(m, sloppy)
+					continue
+				}
+			}
 			w.b.finishScript(m, c, files[name+".js"], files[name+".js.map"])
 		default:
 			c.esm = true
@@ -391,6 +393,14 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 		out[m] = result{compiled: c}
 	}
 	return again
+}
+
+// inputName is how esbuild names the file of m.
+func (b *Builder) inputName(m *module) string {
+	if m.namespace != "" {
+		return m.namespace + ":" + m.path
+	}
+	return b.resolver.rel(m.path)
 }
 
 // failed is the result of a module with errors.
@@ -441,27 +451,73 @@ func (w *waveBuild) blame(messages []api.Message) map[*module][]api.Message {
 func (b *Builder) finishScript(m *module, c *compiled, code, smap []byte) {
 	code, c.dropped = cutHelpers(code)
 	c.smap = smap
-	c.exports, c.reExports = scanExports(code)
+	own := sectionOf(code, b.inputName(m))
+	c.exports, c.reExports = scanExports(own)
 	c.uses = scanUses(code)
 	prelude := ""
-	if c.esm && !bytes.Contains(code, []byte("__toCommonJS(")) {
+	if object := exportsObject(own); c.esm && (object == "" || !bytes.Contains(own, []byte("\nmodule.exports = __toCommonJS("+object+");\n"))) {
 		prelude = noExports
 	}
-	c.code = factory(b.withComponents(m, code), c.esm, prelude)
+	c.code = factory(b.withComponents(m, mend(code)), c.esm, prelude)
 	c.seal()
 }
 
 // noExports marks an ES module that exports nothing as one, which esbuild leaves out.
-const noExports = "module.link(exports, {});"
+const noExports = "module.link(module.exports, {});"
+
+// mend changes what esbuild prints and no browser takes. A line #! is the first one no more. And import() of an expression
+// became a function that runs later,
+//
+//	Promise.resolve().then(() => __toESM(require(await name())))
+//
+// in which the expression means something else, or is no JavaScript at all. Lines and columns stay.
+func mend(code []byte) []byte {
+	const before, after = "Promise.resolve().then(() => __toESM(require(", `(__toESM(require("import:", `
+	if bytes.HasPrefix(code, []byte("#!")) {
+		copy(code, "//")
+	}
+	var out []byte
+	for {
+		head, tail, found := bytes.Cut(code, []byte(before))
+		if !found && out == nil {
+			return code
+		}
+		out = append(out, head...)
+		if !found {
+			return out
+		}
+		if len(tail) > 0 && bytes.HasPrefix(tail[1:], []byte(lazyPrefix)) {
+			out = append(out, before...)
+		} else {
+			out = fmt.Appendf(out, "%-*s", len(before), after)
+		}
+		code = tail
+	}
+}
+
+// sloppy returns what is wrong with a CommonJS module in strict mode: a bundle is a module, whose code is strict, and a
+// browser would refuse all of it.
+func (b *Builder) sloppy(m *module) []api.Message {
+	const why = ` with the "esm" output format due to strict mode`
+	var out []api.Message
+	for _, e := range api.Build(b.newWave([]*module{m}, api.SourceMapNone).options(api.FormatESModule)).Errors {
+		if text, ok := strings.CutSuffix(e.Text, why); ok {
+			e.Text = text + ": the code of a page's bundle is strict"
+			out = append(out, e)
+		}
+	}
+	return out
+}
 
 // factory wraps a module's code into the function that the registry runs. The code starts on the
 // second line.
 func factory(code []byte, strict bool, prelude string) []byte {
 	var buf bytes.Buffer
 	buf.Grow(len(code) + len(prelude) + 100)
-	buf.WriteString("function(module, exports, require, __import_meta) {")
 	if strict {
-		buf.WriteString(`"use strict";`)
+		buf.WriteString(`function(module, __exports, require, __import_meta) {"use strict";`)
+	} else {
+		buf.WriteString("function(module, exports, require, __import_meta) {")
 	}
 	buf.WriteString(prelude)
 	buf.WriteByte('\n')
@@ -508,7 +564,7 @@ func (b *Builder) compileData(m *module) result {
 		// Not a literal: JSON.parse is faster on long texts, and "__proto__" is a key like any other.
 		code := "module.exports = JSON.parse(" + quote(string(data)) + ");\n"
 		if bytes.Contains(data, []byte("__esModule")) { // or a bundler's interop would believe it
-			code = "var json = JSON.parse(" + quote(string(data)) + ");\nmodule.link(exports, { default: () => json });\n"
+			code = "var json = JSON.parse(" + quote(string(data)) + ");\nmodule.link(module.exports, { default: () => json });\n"
 		}
 		c.code = factory([]byte(code), true, "")
 	case kindText:

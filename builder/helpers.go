@@ -107,7 +107,6 @@ func statements(header []byte) [][]byte {
 //	module.exports = __toCommonJS(main_exports);
 //	__reExport(main_exports, require("/src/b.ts"), module.exports);
 func scanExports(code []byte) (names, reExports []string) {
-	_, code = splitHeader(code)
 	object := exportsObject(code)
 	if object == "" {
 		return nil, nil
@@ -131,6 +130,16 @@ func scanExports(code []byte) (names, reExports []string) {
 		}
 	}
 	return names, reExports
+}
+
+// sectionOf is the part of esbuild's output that begins with the line that names a file.
+func sectionOf(code []byte, name string) []byte {
+	_, body := splitHeader(code)
+	line := []byte("// " + name + "\n")
+	if i := bytes.Index(body, append([]byte("\n"), line...)); i >= 0 && !bytes.HasPrefix(body, line) {
+		return body[i+1:]
+	}
+	return body
 }
 
 // exportsObject is the variable in which esbuild's output, from the line that names the file, collects what the

@@ -101,7 +101,7 @@ func (b *Builder) loadStyleModule(args api.OnLoadArgs) (api.OnLoadResult, error)
 // stylePrelude shows a module's sheet; classMapPrelude also exports its class map, as a whole and name by name.
 const (
 	stylePrelude    = "__import_meta.style();"
-	classMapPrelude = stylePrelude + "var __classMap = (map) => { var all = { default: () => map }; for (let name in map) all[name] ??= () => map[name]; __export(exports, all); module.exports = __toCommonJS(exports); };"
+	classMapPrelude = stylePrelude + "var __classMap = (map) => { var all = { default: () => map }; for (let name in map) all[name] ??= () => map[name]; module.link(module.exports, all); };"
 )
 
 var className = regexp.MustCompile(`(?m)^  (?:([\w$]+)|("(?:[^"\\]|\\.)*")): "`)
