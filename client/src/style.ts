@@ -29,6 +29,7 @@ export class Styles {
     if (!sheet || sheet.element || typeof document === "undefined") return;
     const element = document.createElement("style");
     element.dataset["devserve"] = id;
+    element.nonce = document.querySelector<HTMLElement>("script[nonce]")?.nonce ?? ""; // a policy may ask for it
     element.textContent = sheet.text;
     document.head.append(element);
     sheet.element = element;

@@ -215,7 +215,7 @@ func (s *scenario) settle() error {
 			continue
 		}
 		js := fmt.Sprintf(`(() => {
-			const [nonce, number] = (globalThis.__devserve?.event ?? "").split("-");
+			const [nonce, number] = (globalThis.__devserve_client?.event ?? "").split("-");
 			return document.readyState === "complete" && nonce === %q && Number(number) >= %s;
 		})()`, nonce, number)
 		if err := b.want(js, "true"); err != nil {
