@@ -510,7 +510,7 @@ func modulesFail(t *testing.T, s *site, b *tab) {
 		"async () => 'no module accepts /a.ts'":             "reloaded: no module accepts /a.ts",
 		"async () => { throw new Error('accept handler') }": "reloaded: an update failed: Error: accept handler",
 		"() => { throw new Error('not even a promise') }":   "reloaded: an update failed: Error: not even a promise",
-		"() => new Promise(() => {})":                       "reloaded: an updated module did not finish in 10 s",
+		"() => new Promise(() => {})":                       "reloaded: an update did not finish in 10 s",
 	} {
 		open(s, b, "/", fast+fakeRegistry+plainPage)
 		b.run("__devserve.answer = " + answer)
@@ -778,12 +778,13 @@ func overlayLife(t *testing.T, s *site, b *tab) {
 	b.want(overlayGone, "null")
 	s.failed(3, "third")
 	s.publish("building", `{"build": 4, "files": []}`)
-	s.failed(4, "third") // a new build that is broken still
-	b.want(overlayRoot+".querySelector('h2').textContent", "third")
+	s.failed(4, "third") // a new build that is broken still is no news
+	s.failed(5, "fourth")
+	b.want(overlayRoot+".querySelector('h2').textContent", "fourth")
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.want(overlayGone, "null")
 	b.run("document.querySelector('devserve-badge').shadowRoot.querySelector('button').click()")
-	b.want(overlayRoot+".querySelector('h2').textContent", "third")
+	b.want(overlayRoot+".querySelector('h2').textContent", "fourth")
 
 	// Two sources: each clears its own.
 	s.publish("error", `{"build": 4, "source": "backend", "warnings": [], "errors": [{"text": "go", "file": "main.go", "line": 1, "column": 1, "length": 0, "lineText": "package", "notes": []}]}`)
