@@ -71,7 +71,8 @@ type bubble struct {
 	dir   string
 	fakes []*fake // each time one was opened
 	start time.Time
-	got   []string // "5ms write a.js": when since start, and what
+	got   []string        // "5ms write a.js": when since start, and what
+	first []time.Duration // Batch.First, since start
 	errs  []error
 
 	during func() // onBatch, once
@@ -105,6 +106,7 @@ func inBubble(t *testing.T, files []string, o Options, open func(b *bubble) (sou
 		done := make(chan error)
 		go func() {
 			done <- w.Run(ctx, func(batch Batch) {
+				b.first = append(b.first, batch.First.Sub(b.start))
 				for _, c := range batch.Changes {
 					rel, _ := filepath.Rel(dir, c.Path)
 					b.got = append(b.got, fmt.Sprintf("%v %v %s", time.Since(b.start), c.Op, rel))
@@ -431,38 +433,26 @@ func TestWatchesAreReleased(t *testing.T) {
 	})
 }
 
-// TestGathering has a slow onBatch: what happens meanwhile is one batch.
+// TestGathering has a slow onBatch: what happens meanwhile is one batch, sent at
+// once when it has settled in the meantime.
 func TestGathering(t *testing.T) {
-	s := newSite(t, "site/a.js: 1", "site/b.js: 1", "site/c.js: 1")
-	w, err := New([]string{s.path("site")}, Options{})
-	s.check(err)
-	in, out := make(chan Batch), make(chan struct{})
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() {
-		done <- w.Run(ctx, func(b Batch) { in <- b; <-out })
-	}()
-	<-w.Ready()
-	s.write("site/a.js", "2")
-	first := <-in
-	before := time.Now()
-	s.write("site/b.js", "2")
-	s.write("site/new/d.js", "2")
-	s.write("site/c.js", "2")
-	out <- struct{}{}
-	second := <-in
-	out <- struct{}{}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if got := s.show(first); !slices.Equal(got, []string{"write site/a.js"}) {
-		t.Errorf("first %q", got)
-	}
-	if got := s.show(second); !slices.Equal(got, []string{"write site/b.js", "write site/c.js", "create site/new/d.js"}) {
-		t.Errorf("second %q", got)
-	}
-	if second.First.Before(before) || time.Since(second.First) < 0 {
-		t.Errorf("First is %v, the events came after %v", second.First, before)
-	}
+	inBubble(t, []string{"a: 1", "b: 1", "c: 1"}, Options{}, nil, func(b *bubble, w *Watcher) {
+		b.during = func() {
+			for _, name := range []string{"b", "new", "c"} {
+				if name == "new" {
+					b.write("new/dir/d", "1")
+					b.fakes[0].ev <- fsnotify.Event{Name: filepath.Join(b.dir, name), Op: fsnotify.Create}
+				} else {
+					b.write(name, "2")
+					b.fakes[0].ev <- fsnotify.Event{Name: filepath.Join(b.dir, name), Op: fsnotify.Write}
+				}
+				time.Sleep(10 * ms)
+			}
+		}
+		b.save("a", "2")
+		b.want("3ms write a", "33ms write b", "33ms write c", "33ms create new/dir/d")
+		if want := []time.Duration{0, 3 * ms}; !slices.Equal(b.first, want) {
+			t.Errorf("First %v, want %v", b.first, want)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package watcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -24,9 +26,10 @@ import (
 // The order is always: place the watch, then look. What happens before the look is
 // seen by it, and what happens after it comes as an event.
 //
-// It costs a watch and about 200 bytes for each directory, 100 bytes for each file,
-// and one walk at the start. The worst case is an overflow of the event queue:
-// another walk, with the content read of those files only whose metadata changed.
+// It costs a watch for each directory, about 450 bytes for each file (measured, ten
+// to a directory) and one walk at the start. The worst case is an overflow of the
+// event queue: another walk, with the content read of those files only whose
+// metadata changed.
 type tree struct {
 	*Watcher
 	ctx  context.Context
@@ -68,26 +71,10 @@ type dir struct {
 	closed           bool            // could not be read
 }
 
-// A change is a path with events since the last Batch.
-type change struct {
-	old    file
-	real   string // of an extra: where it led to
-	seen   time.Time
-	unsure bool // onBatch may have read another content meanwhile
-}
-
 const (
 	// maxNames is under how many names one real directory is reported. It bounds
 	// what links to links to links can make of a small tree.
 	maxNames = 8
-
-	// patience is how long a file that is gone or became empty is expected to be
-	// written: editors delete or truncate first. It is less than a person sees, and
-	// more than the pause between two system calls on a loaded machine.
-	patience = 50 * time.Millisecond
-
-	// delay is how long an event may take to arrive on a loaded machine.
-	delay = 20 * time.Millisecond
 
 	// pollEvery is how often a tree with blind spots is compared. However often it
 	// would be necessary, comparing takes no more than a twentieth of the time.
@@ -171,26 +158,6 @@ func (t *tree) handle(e event) {
 	for _, path := range slices.Collect(maps.Keys(wt.names[name])) {
 		t.revisit(path, e.op)
 	}
-}
-
-// handOn calls onBatch.
-func (t *tree) handOn(b Batch, onBatch func(Batch)) {
-	if t.lost == nil {
-		clear(t.told)
-	}
-	for _, c := range b.Changes {
-		t.told[c.Path] = true
-	}
-	t.handed = time.Now()
-	onBatch(b)
-	t.returned = time.Now()
-	t.lostUnsure = t.lostUnsure || t.lost != nil
-}
-
-// whileRead reports whether onBatch may have been reading when what has arrived at
-// that time happened.
-func (t *tree) whileRead(at time.Time) bool {
-	return !at.Before(t.handed) && !at.After(t.returned.Add(delay))
 }
 
 // unwatched deals with the end of a watch: its directory was deleted or moved.
@@ -519,107 +486,6 @@ func (t *tree) due() (at time.Time, ok bool) {
 
 func (t *tree) mustRescan() bool { return t.lost != nil || t.blind != nil }
 
-// flush compares what is due, and returns it if it differs.
-func (t *tree) flush(now time.Time) (Batch, bool) {
-	if t.mustRescan() && !now.Before(t.rescanAt) {
-		t.rescan()
-	}
-	if at, ok := t.settle.due(); !ok || now.Before(at) {
-		return Batch{}, false
-	}
-
-	var wait []string
-	var until time.Time
-	for path, c := range t.dirty {
-		if ripe := c.ripe(path); ripe.After(now) {
-			wait = append(wait, path)
-			if until.IsZero() || ripe.Before(until) {
-				until = ripe
-			}
-		}
-	}
-	if len(wait) > 0 && !t.settle.over(now) {
-		t.settle.hold = until
-		return Batch{}, false
-	}
-
-	b := Batch{First: t.settle.first}
-	rest := map[string]change{}
-	for _, path := range wait {
-		rest[path] = t.dirty[path]
-	}
-	for path, c := range t.dirty {
-		if _, ok := rest[path]; ok {
-			continue
-		}
-		if op := t.compare(path, c); op != 0 {
-			b.Changes = append(b.Changes, Change{path, op})
-		}
-	}
-	t.dirty = rest
-	t.settle.restart()
-	if len(rest) > 0 {
-		t.settle.event(now)
-		t.settle.hold = until
-	}
-	slices.SortFunc(b.Changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
-	return b, len(b.Changes) > 0
-}
-
-// ripe is when path may be compared: it is given time if it seems that a file is
-// about to be written there.
-func (c change) ripe(path string) time.Time {
-	now := stat(path)
-	gone := now.kind == absent && c.old.kind != absent
-	emptied := now.kind == stated && now.size == 0 && (c.old.size > 0 || c.old.kind == absent)
-	if gone || emptied {
-		return c.seen.Add(patience)
-	}
-	return time.Time{}
-}
-
-// compare takes over what is at path now, and says what that is to c.
-func (t *tree) compare(path string, c change) Op {
-	name := filepath.Base(path)
-	d := t.dirs[filepath.Dir(path)]
-	x := t.extras[path]
-	var now file
-	moved := false
-	if x != nil {
-		real, _ := t.setTrail(path)
-		now = read(path)
-		moved = real != c.real
-		x.file, x.real = now, real
-	} else if d != nil {
-		if now = read(path); now.kind == directory {
-			now = file{}
-		}
-	}
-	if d != nil {
-		if isFile(now) && !t.ignore.match(d.root, path, false) {
-			d.files[name] = now
-		} else {
-			delete(d.files, name)
-		}
-	}
-	switch {
-	case c.old.kind == absent && now.kind == absent:
-		if c.unsure && t.told[path] {
-			return Remove // it was there when it was read, perhaps
-		}
-		return 0
-	case c.old.kind == absent:
-		return Create
-	case now.kind == absent:
-		return Remove
-	case moved || !same(c.old, now):
-		return Write
-	case c.unsure && isFile(now) && now.ctime >= t.handed.Add(-tick).UnixNano():
-		return Write // as above
-	}
-	return 0
-}
-
 // warn tells OnError once for each message.
 func (t *tree) warn(err error) {
 	if msg := err.Error(); !t.warned[msg] {
@@ -631,7 +497,7 @@ func (t *tree) warn(err error) {
 // fail notes that dir could not be watched.
 func (t *tree) fail(dir string, err error) {
 	switch {
-	case os.IsNotExist(err), os.IsPermission(err):
+	case os.IsNotExist(err), os.IsPermission(err), errors.Is(err, syscall.ENAMETOOLONG):
 		t.opts.Log.Debug("no watch", "path", dir, "err", err)
 		return
 	case limited(err) && t.warned["limit"]:

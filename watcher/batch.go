@@ -1,0 +1,147 @@
+package watcher
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A change is a path with events since the last Batch.
+type change struct {
+	old    file
+	real   string // of an extra: where it led to
+	seen   time.Time
+	unsure bool // onBatch may have read another content meanwhile
+}
+
+const (
+	// patience is how long a file that is gone or became empty is expected to be
+	// written: editors delete or truncate first. It is less than a person sees, and
+	// more than the pause between two system calls on a loaded machine.
+	patience = 50 * time.Millisecond
+
+	// delay is how long an event may take to arrive on a loaded machine.
+	delay = 20 * time.Millisecond
+)
+
+// flush compares what is due, and returns it if it differs.
+func (t *tree) flush(now time.Time) (Batch, bool) {
+	if t.mustRescan() && !now.Before(t.rescanAt) {
+		t.rescan()
+	}
+	if at, ok := t.settle.due(); !ok || now.Before(at) {
+		return Batch{}, false
+	}
+
+	var wait []string
+	var until time.Time
+	for path, c := range t.dirty {
+		if ripe := c.ripe(path); ripe.After(now) {
+			wait = append(wait, path)
+			if until.IsZero() || ripe.Before(until) {
+				until = ripe
+			}
+		}
+	}
+	if len(wait) > 0 && !t.settle.over(now) {
+		t.settle.hold = until
+		return Batch{}, false
+	}
+
+	b := Batch{First: t.settle.first}
+	rest := map[string]change{}
+	for _, path := range wait {
+		rest[path] = t.dirty[path]
+	}
+	for path, c := range t.dirty {
+		if _, ok := rest[path]; ok {
+			continue
+		}
+		if op := t.compare(path, c); op != 0 {
+			b.Changes = append(b.Changes, Change{path, op})
+		}
+	}
+	t.dirty = rest
+	t.settle.restart()
+	if len(rest) > 0 {
+		t.settle.event(now)
+		t.settle.hold = until
+	}
+	slices.SortFunc(b.Changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+	return b, len(b.Changes) > 0
+}
+
+// ripe is when path may be compared: it is given time if it seems that a file is
+// about to be written there.
+func (c change) ripe(path string) time.Time {
+	now := stat(path)
+	gone := now.kind == absent && c.old.kind != absent
+	emptied := now.kind == stated && now.size == 0 && (c.old.size > 0 || c.old.kind == absent)
+	if gone || emptied {
+		return c.seen.Add(patience)
+	}
+	return time.Time{}
+}
+
+// compare takes over what is at path now, and says what that is to c.
+func (t *tree) compare(path string, c change) Op {
+	name := filepath.Base(path)
+	d := t.dirs[filepath.Dir(path)]
+	x := t.extras[path]
+	var now file
+	moved := false
+	if x != nil {
+		real, _ := t.setTrail(path)
+		now = read(path)
+		moved = real != c.real
+		x.file, x.real = now, real
+	} else if d != nil {
+		if now = read(path); now.kind == directory {
+			now = file{}
+		}
+	}
+	if d != nil {
+		if isFile(now) && !t.ignore.match(d.root, path, false) {
+			d.files[name] = now
+		} else {
+			delete(d.files, name)
+		}
+	}
+	switch {
+	case c.old.kind == absent && now.kind == absent:
+		if c.unsure && t.told[path] {
+			return Remove // it was there when it was read, perhaps
+		}
+		return 0
+	case c.old.kind == absent:
+		return Create
+	case now.kind == absent:
+		return Remove
+	case moved || !same(c.old, now):
+		return Write
+	case c.unsure && isFile(now) && now.ctime >= t.handed.Add(-tick).UnixNano():
+		return Write // as above
+	}
+	return 0
+}
+
+// handOn calls onBatch.
+func (t *tree) handOn(b Batch, onBatch func(Batch)) {
+	if t.lost == nil {
+		clear(t.told)
+	}
+	for _, c := range b.Changes {
+		t.told[c.Path] = true
+	}
+	t.handed = time.Now()
+	onBatch(b)
+	t.returned = time.Now()
+	t.lostUnsure = t.lostUnsure || t.lost != nil
+}
+
+// whileRead reports whether onBatch may have been reading when what has arrived at
+// that time happened.
+func (t *tree) whileRead(at time.Time) bool {
+	return !at.Before(t.handed) && !at.After(t.returned.Add(delay))
+}
