@@ -489,7 +489,7 @@ func htmlPages(t *testing.T, s *site, b *tab) {
 }
 
 // fakeRegistry notes what the client asks of it.
-const fakeRegistry = `<script>globalThis.__devserve = { build: 0, patience: 10000, failed: [], errors: new Map(), events: { emit: async () => {} }, has: () => true, calls: [],
+const fakeRegistry = `<script>globalThis.__devserve = { build: 0, patience: 10000, failed: [], errors: new Map(), events: { emit: async () => {}, on() {} }, has: () => true, calls: [],
 	update(build, updates) { this.calls.push(build + ':' + updates.map((u) => u.type + u.path + (u.code ?? u.url)).join()); return (this.answer ?? (() => null))() } }
 	globalThis.__devserve_client?.meet(__devserve)</script>`
 

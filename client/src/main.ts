@@ -14,6 +14,7 @@ import type { Building, Built, BuildError, Diagnostic, Message } from "./protoco
 import type { Registry } from "./registry";
 import { reloader } from "./reload";
 import { sender } from "./send";
+import { describe, watchUncaught } from "./thrown";
 
 /** How long the server may be away, and a build may take, in ms, before the page says so. */
 const awayAfter = 1000;
@@ -119,11 +120,32 @@ function start(): void {
     return told.catch((thrown: unknown) => console.error(`[devserve] a listener of ${event} threw:`, thrown));
   }
 
+  let asked = 0;
+
   function showThrown(thrown: [id: string, thrown: unknown][]): void {
-    const errors = thrown.map(([id, t]) => thrownBy(id, t));
-    if (errors.length === 0) screen.clear(pageSource);
-    else screen.show({ type: "error", build: modules?.build ?? 0, source: pageSource, errors, warnings: [] });
-    for (const d of errors) console.error(`[devserve] ${plain(d)}`);
+    const turn = ++asked;
+    const show = (errors: Diagnostic[]): void => {
+      if (errors.length === 0) screen.clear(pageSource);
+      else screen.show({ type: "error", build: modules?.build ?? 0, source: pageSource, errors, warnings: [] });
+    };
+    show(thrown.map(([id, t]) => thrownBy(id, t)));
+    if (thrown.length === 0) return;
+    void Promise.all(thrown.map(([id, t]) => describe(home, id, t))).then((errors) => {
+      if (turn !== asked) return; // others have been thrown since, or none any more
+      show(errors);
+      for (const d of errors) console.error(`[devserve] ${plain(d)}`);
+    });
+  }
+
+  let uncaught: [id: string, thrown: unknown][] = [];
+  const noteChange = watchUncaught((thrown) => {
+    uncaught.push(["", thrown]);
+    showPageErrors();
+  });
+
+  function showPageErrors(): void {
+    const failed = [...(modules?.errors ?? [])].map(([node, thrown]): [string, unknown] => [node.id, thrown]);
+    showThrown([...failed, ...uncaught]);
   }
 
   const send = sender(home, token);
@@ -134,8 +156,14 @@ function start(): void {
       registry.send = send;
       registry.onReload = (reason) => void leave(reason, known);
       registry.onFailure = (thrown) => void fail(thrown, known);
-      registry.onErrors = () => showThrown([...registry.errors].map(([node, thrown]) => [node.id, thrown]));
-      if (registry.errors.size > 0) registry.onErrors();
+      registry.onErrors = showPageErrors;
+      registry.events.on("vite:beforeUpdate", noteChange);
+      registry.events.on("vite:afterUpdate", () => {
+        if (uncaught.length === 0) return;
+        uncaught = []; // what still fails fails again
+        showPageErrors();
+      });
+      if (registry.errors.size > 0) showPageErrors();
     },
   };
   globalThis.__devserve_client = client;
