@@ -150,7 +150,7 @@ function start(): void {
 
   const send = sender(home, token);
   const client = {
-    event: "",
+    event: known, // which it was served with
     meet(registry: Registry): void {
       modules = registry;
       registry.send = send;
