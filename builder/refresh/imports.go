@@ -76,6 +76,56 @@ func isLibrary(id string) bool {
 	return strings.Contains(id, "node_modules/") || !strings.HasPrefix(id, "/") && !strings.HasPrefix(id, ".")
 }
 
+// asWritten takes off the digits that esbuild has put behind names, which another part of the module may use too, so that
+// they come and go: "[n2, setN]".
+func (m *module) asWritten(text string) string {
+	if !strings.ContainsAny(text, "0123456789") {
+		return text
+	}
+	var out strings.Builder
+	for i := 0; i < len(text); {
+		start := i
+		for i < len(text) && isWord(text[i]) {
+			i++
+		}
+		word := text[start:i]
+		if i == start {
+			i++
+			word = text[start:i]
+		} else if isDigit(word[len(word)-1]) && !isDigit(word[0]) {
+			if m.numbered == nil {
+				m.numbered = numberedWords(m.source)
+			}
+			if !m.numbered[word] {
+				word = strings.TrimRight(word, "0123456789")
+			}
+		}
+		out.WriteString(word)
+	}
+	return out.String()
+}
+
+// numberedWords are the words in text that end in a digit.
+func numberedWords(text []byte) map[string]bool {
+	words := map[string]bool{}
+	for i := 0; i < len(text); i++ {
+		start := i
+		for i < len(text) && isWord(text[i]) {
+			i++
+		}
+		if i > start && isDigit(text[i-1]) {
+			words[string(text[start:i])] = true
+		}
+	}
+	return words
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isWord(c byte) bool {
+	return isDigit(c) || 'a' <= c && c <= 'z' || isUpper(c) || c == '_' || c == '$' || c >= 0x80
+}
+
 // A member is a property of an import.
 type member struct {
 	of   *js.Var
@@ -93,23 +143,24 @@ func (m *module) nameOf(e js.IExpr) string {
 			return ""
 		}
 		name := string(y.Data)
-		v, ok := e.X.(*js.Var)
-		if !ok || isHook(name) || !bytes.HasPrefix(v.Name(), []byte("import_")) {
+		if isHook(name) || !m.isImported(e) {
 			return name
 		}
-		of := resolve(v)
-		id, ok := m.required[of]
-		if !ok {
-			return name
-		}
+		of := resolve(e.X.(*js.Var))
 		local, ok := m.renamed[member{of, name}]
 		if !ok {
-			local = m.local(id, name)
+			local = m.local(m.required[of], name)
 			m.renamed[member{of, name}] = local
 		}
 		return local
 	}
 	return ""
+}
+
+// isImported reports whether e is what esbuild made of a name that the source imports: import_react.memo.
+func (m *module) isImported(e *js.DotExpr) bool {
+	v, ok := e.X.(*js.Var)
+	return ok && m.required[resolve(v)] != "" && bytes.HasPrefix(v.Name(), []byte("import_"))
 }
 
 // local is the name by which the source may know what the module with that ID exports as name. Where specifiers do not tell

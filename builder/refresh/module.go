@@ -20,6 +20,7 @@ type module struct {
 	shown    map[*js.Var]bool   // variables that JSX makes elements of
 	imported []imported         // what source imports, once somebody asked
 	renamed  map[member]string  // names in source, as far as they were asked for
+	numbered map[string]bool    // words of source that end in a digit, once somebody asked
 
 	// Where the walk is.
 	function *function   // the innermost function around, nil outside of all

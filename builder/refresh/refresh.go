@@ -99,7 +99,7 @@ func (m *module) entries() []entry {
 		if !registered && sig == nil {
 			continue
 		}
-		name := b.name
+		name := m.asWritten(b.name)
 		switch {
 		case b.synthetic:
 			name = "%default%"
@@ -148,7 +148,8 @@ func (m *module) isRegistered(b *binding) bool {
 	case *js.ArrowFunc, *js.FuncDecl:
 		return m.isComponent(e)
 	case *js.CallExpr:
-		if name := m.nameOf(e.X); strings.HasPrefix(name, "require") || strings.HasPrefix(name, "import") || isDynamicImport(e) {
+		name := m.nameOf(callee(e))
+		if strings.HasPrefix(name, "require") || strings.HasPrefix(name, "import") || isDynamicImport(e) || isElement(name) {
 			return false
 		}
 		return m.isComponent(e) || !b.synthetic && m.shown[b.variable]
@@ -161,8 +162,10 @@ func (m *module) isRegistered(b *binding) bool {
 // isComponent is the plugin's findInnerComponents: a function, or a call whose first argument is a component.
 func (m *module) isComponent(e js.IExpr) bool {
 	switch e := unwrap(e).(type) {
-	case *js.Var, *js.DotExpr:
+	case *js.Var:
 		return isComponentish(m.nameOf(e))
+	case *js.DotExpr: // an import by name has become a property
+		return m.isImported(e) && isComponentish(m.nameOf(e))
 	case *js.FuncDecl:
 		return true
 	case *js.ArrowFunc:

@@ -9,12 +9,13 @@ import (
 )
 
 // A written is one module of testdata, as the archives' comments say, and what is expected of it:
-// each entry's name, below it the lines of its key, "reset", and the custom hooks.
+// each entry's name, below it the lines of its key, "reset", and the custom hooks. In edits, each line is one edit to be compared
+// with Babel, "old text => new text".
 type written struct {
 	name   string
 	source []byte
 	want   string
-	edits  string
+	edits  []edit
 	babel  string
 }
 
@@ -44,7 +45,13 @@ func writtenCases(t *testing.T) []*written {
 			case "want":
 				c.want = string(f.Data)
 			case "edits":
-				c.edits = string(f.Data)
+				for line := range strings.Lines(string(f.Data)) {
+					from, to, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " => ")
+					if !ok || !strings.Contains(string(c.source), from) {
+						t.Fatalf("%s: %s", c.name, line)
+					}
+					c.edits = append(c.edits, edit{from + " => " + to, strings.Replace(string(c.source), from, to, 1)})
+				}
 			case "babel":
 				c.babel = string(f.Data)
 			default:

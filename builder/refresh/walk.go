@@ -234,7 +234,7 @@ func (m *module) call(n *js.CallExpr, into js.IBinding) {
 	case name == "useReducer" && len(n.Args.List) > 1:
 		key += "(" + text(n.Args.List[1].Value) + ")"
 	}
-	f.calls[at].key = shorten(key)
+	f.calls[at].key = shorten(m.asWritten(key))
 }
 
 // isElement reports whether a function of that name makes elements.
