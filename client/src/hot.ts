@@ -30,8 +30,8 @@ export class Acceptances {
   readonly disposers: ((data: Data) => unknown)[] = [];
   readonly listeners: [event: string, listener: Listener][] = [];
   data: Data | undefined;
-  /** By component: what it does with hooks; see refresh.ts. */
-  signatures: Map<string, string> | undefined;
+  /** React components by name, to tell whether what they do with hooks has changed; see refresh.ts. */
+  signatures: Map<string, unknown> | undefined;
 
   accepts(id: string): boolean {
     return this.list.some((a) => a.deps.includes(id));

@@ -16,6 +16,20 @@ type Signature = [key: string, reset: boolean, hooks: () => unknown[]];
 /** A component, a custom hook, or what is reached in another way (its name begins with a dot). */
 type Entry = [name: string, get: () => unknown, signature?: Signature];
 
+/** What is known of a component's or a custom hook's signature. */
+interface Signed {
+  key: string;
+  reset: boolean;
+  hooks: () => unknown[];
+  whole?: Whole;
+}
+
+/** All that decides whether a component's state can stay: its key and those of the custom hooks that it calls. */
+interface Whole {
+  key: string;
+  reset: boolean;
+}
+
 /** The part of react-refresh/runtime that we call. */
 interface Runtime {
   injectIntoGlobalHook(global: typeof globalThis): void;
@@ -28,8 +42,10 @@ interface Runtime {
 
 export class Refresh {
   private readonly runtime: Runtime;
-  private uncollected: unknown[] = [];
+  private readonly signed = new WeakMap<object, Signed>();
+  private uncollected: object[] = [];
   private changed = false;
+  private primed = 0;
 
   /** `load` is react-refresh's runtime as a CommonJS module; it must run before React's renderer does. */
   constructor(
@@ -40,20 +56,20 @@ export class Refresh {
     load(module, module.exports);
     this.runtime = module.exports as Runtime;
     this.runtime.injectIntoGlobalHook(globalThis);
+    this.primeRenderers();
     registry.events.on("vite:beforeUpdate", () => this.collect());
     registry.events.on("vite:afterUpdate", () => this.perform());
   }
 
   /** Takes in what a module that has just run to its end defines. */
   register(node: Node, entries: Entry[]): void {
-    const signatures = new Map<string, string>();
+    const own = new Map<string, unknown>();
     for (const [name, get, signature] of entries) {
       const type = get();
-      if (signature) {
-        this.sign(type, signature);
-        signatures.set(name, signature[0]);
-      }
-      if (/^\p{Lu}|^%default%$/u.test(name)) this.runtime.register(type, `${node.id} ${name}`);
+      if (signature) this.sign(type, signature);
+      if (!/^\p{Lu}|^%default%$/u.test(name)) continue;
+      own.set(name, type);
+      this.runtime.register(type, `${node.id} ${name}`);
     }
     const exports = values(node.instance?.own as Exports);
     let components = 0;
@@ -64,33 +80,57 @@ export class Refresh {
     }
     // A module without a component to show, such as the one that renders the root, is no place to stop at.
     if (components === 0) return;
-    node.hot.signatures = signatures;
+    node.hot.signatures = own;
     node.hot.list.push({
       deps: [node.id],
-      callback: (fresh) => this.accept(node, exports, signatures, fresh.get(node.id)),
+      callback: (fresh) => this.accept(node, exports, own, fresh.get(node.id)),
     });
   }
 
   private sign(type: unknown, [key, reset, hooks]: Signature): void {
     if (typeof type !== "function" && (typeof type !== "object" || type === null)) return;
     this.runtime.setSignature(type, key, reset, hooks);
+    this.signed.set(type, { key, reset, hooks });
     this.uncollected.push(type);
   }
 
   /** Looks up the custom hooks of what has run since the last update: the old ones, for after it they are others. */
   private collect(): void {
-    for (const type of this.uncollected) this.runtime.collectCustomHooksForSignature(type);
+    for (const type of this.uncollected) {
+      this.runtime.collectCustomHooksForSignature(type);
+      this.whole(type);
+    }
     this.uncollected = [];
   }
 
+  private whole(type: unknown): Whole {
+    const own = this.signed.get(type as object);
+    if (!own) return { key: "", reset: false };
+    if (own.whole) return own.whole;
+    own.whole = { key: own.key, reset: own.reset }; // for hooks that call each other
+    try {
+      for (const hook of own.hooks().map((hook) => this.whole(hook))) {
+        own.whole.key += `\n---\n${hook.key}`;
+        own.whole.reset ||= hook.reset;
+      }
+    } catch {
+      // A hook that is not there yet, or not any more.
+    }
+    return own.whole;
+  }
+
   /** Takes a module that ran again, or says why its importers must run again too. */
-  private accept(node: Node, before: Map<string, unknown>, keys: Map<string, string>, fresh: Exports | undefined): void {
+  private accept(node: Node, before: Map<string, unknown>, old: Map<string, unknown>, fresh: Exports | undefined): void {
     if (!fresh) return; // it threw
     const now = values(fresh);
     const why = this.differs(before, now);
     if (why) return this.registry.invalidate(node, false, why);
-    for (const [name, key] of node.hot.signatures ?? []) {
-      if ((keys.get(name) ?? key) !== key) console.info(`[devserve] ${name} in ${node.id} is mounted anew: its hooks changed`);
+    for (const [name, type] of node.hot.signatures ?? []) {
+      if (!old.has(name)) continue;
+      const { key, reset } = this.whole(type);
+      const why = reset ? "its state is to be reset" : this.whole(old.get(name)).key !== key && "its hooks changed";
+      const what = name === "%default%" ? "the default export of" : `${name} in`;
+      if (why) console.info(`[devserve] ${what} ${node.id} is mounted anew: ${why}`);
     }
     this.changed = true;
   }
@@ -109,6 +149,23 @@ export class Refresh {
     if (!this.changed) return;
     this.changed = false;
     this.runtime.performReactRefresh();
+  }
+
+  /**
+   * Makes renderers keep note of what fails from the beginning. By itself the runtime tells them to at the first
+   * update, and an error boundary that has caught something before stays as it is when that is mended.
+   */
+  private primeRenderers(): void {
+    const hook = (globalThis as { __REACT_DEVTOOLS_GLOBAL_HOOK__?: { inject(renderer: unknown): unknown } }).__REACT_DEVTOOLS_GLOBAL_HOOK__;
+    if (!hook) return;
+    const { inject } = hook;
+    hook.inject = (...args) => {
+      const id = inject.apply(hook, args);
+      for (let i = 0; i < 2; i++) this.runtime.register(() => null, `renderer ${this.primed}`);
+      this.primed++;
+      this.runtime.performReactRefresh();
+      return id;
+    };
   }
 }
 
