@@ -218,5 +218,58 @@ func (s *site) serve(r *http.Request, path string) (Output, error) {
 
 // generatedESMCases are those that are too long to be written down.
 func generatedESMCases(t *testing.T) []*esmCase {
-	return nil
+	var out []*esmCase
+	add := func(name, want string, files ...txtar.File) {
+		if want != "" {
+			files = append(files, txtar.File{Name: "want", Data: []byte(want)})
+		}
+		out = append(out, newESMCase(t, "generated/"+name, &txtar.Archive{Files: files}))
+	}
+	file := func(name, format string, args ...any) txtar.File {
+		return txtar.File{Name: name, Data: fmt.Appendf(nil, format, args...)}
+	}
+	chain := func(n int, last string) []txtar.File {
+		files := []txtar.File{file("main.mjs", "import { x } from './m1.mjs';\nconsole.log(x);\n")}
+		for i := 1; i < n; i++ {
+			files = append(files, file(fmt.Sprintf("m%d.mjs", i), "import { x as y } from './m%d.mjs';\nexport const x = y + 1;\n", i+1))
+		}
+		return append(files, file(fmt.Sprintf("m%d.mjs", n), "%s", last))
+	}
+	add("chain", "", chain(400, "export const x = 1;\n")...)
+	add("chain-that-waits", "", chain(300, "export const x = await 1;\n")...)
+	add("chain-that-throws", "", chain(300, "throw new Error('at the end');\nexport const x = 1;\n")...)
+
+	// The modules of the deep chain are compiled before, side by side, as that takes less time.
+	const deep = 5000
+	files := chain(deep, "export const x = 1;\n")
+	files[0] = file("main.mjs", "later(import('./m2.mjs').then(({ x }) => import('./m1.mjs').then((one) => console.log(x, one.x))));\n")
+	var all strings.Builder
+	for i := 1; i <= deep; i++ {
+		fmt.Fprintf(&all, "import './m%d.mjs';\n", i)
+	}
+	add("deep-chain", "# Node's own linker overflows the stack above 3,000; a bundle need not.\n4999 5000\n", append(files, file("all.mjs", "%s", all.String()))...)
+	if _, err := out[len(out)-1].site.b.Script(t.Context(), "all.mjs"); err != nil {
+		t.Fatal(err)
+	}
+
+	var wide []txtar.File
+	var imports, sum strings.Builder
+	for i := range 3000 {
+		wide = append(wide, file(fmt.Sprintf("m%d.mjs", i), "export const x%d = %d;\n", i, i))
+		fmt.Fprintf(&imports, "import { x%d } from './m%d.mjs';\n", i, i)
+		fmt.Fprintf(&sum, " + x%d", i)
+	}
+	wide = append(wide, file("main.mjs", "%sconsole.log(0%s);\n", imports.String(), sum.String()))
+	add("wide", "", wide...)
+
+	var barrel []txtar.File
+	var stars strings.Builder
+	for i := range 300 {
+		barrel = append(barrel, file(fmt.Sprintf("m%d.mjs", i), "export const x%d = %d;\nexport default 0;\n", (i*617)%300, i))
+		fmt.Fprintf(&stars, "export * from './m%d.mjs';\n", i)
+	}
+	barrel = append(barrel, file("barrel.mjs", "%s", stars.String()),
+		file("main.mjs", "import * as ns from './barrel.mjs';\nconsole.log(Object.keys(ns).join(), Object.values(ns).join());\n"))
+	add("barrel", "", barrel...)
+	return out
 }

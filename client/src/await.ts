@@ -11,6 +11,8 @@ export class Job {
   /** The first module on the stack that can be reached from here: itself, or the root of its cycle. */
   low: number;
   onStack = true;
+  /** Which import comes next. */
+  next = 0;
   root: Job = this;
   /** When it began to wait, or to run asynchronously; 0 if it did not. */
   order = 0;
@@ -55,34 +57,55 @@ export class Runner {
     return job.root.done;
   }
 
+  /** Visits what a module imports, and runs on the way back. Not recursive, as chains of imports may be longer than the stack. */
   private visit(node: Node, stack: Job[]): Job {
-    const job = (node.job = new Job(node, ++this.index));
-    stack.push(job);
-    for (const id of node.asyncImports ?? []) {
-      const dep = this.registry.node(id);
-      if (!dep.asyncImports) {
-        if (dep.factory || dep.instance) this.registry.require(id, node);
+    const first = this.open(node, stack);
+    const path = [first];
+    for (let job: Job | undefined = first; job; job = path.at(-1)) {
+      const id: string | undefined = job.node.asyncImports?.[job.next++];
+      if (id === undefined) {
+        path.pop();
+        this.close(job, stack);
+        const importer = path.at(-1);
+        if (importer) this.depend(importer, job);
         continue;
       }
-      this.registry.connect(node, dep);
-      let other = dep.job ?? this.visit(dep, stack);
-      if (other.onStack) job.low = Math.min(job.low, other.low);
-      else other = other.root;
-      if (other.error) throw other.error.thrown;
-      if (other.order > 0 && !other.settled) {
-        job.waits++;
-        other.waiters.push(job);
+      const dep = this.registry.node(id);
+      if (!dep.asyncImports) {
+        if (this.registry.loaded(id)) this.registry.require(id, job.node);
+        continue;
       }
+      this.registry.connect(job.node, dep);
+      if (dep.job) this.depend(job, dep.job);
+      else path.push(this.open(dep, stack));
     }
+    return first;
+  }
+
+  private open(node: Node, stack: Job[]): Job {
+    const job = (node.job = new Job(node, ++this.index));
+    stack.push(job);
+    return job;
+  }
+
+  private depend(job: Job, on: Job): void {
+    if (on.onStack) job.low = Math.min(job.low, on.low);
+    else on = on.root;
+    if (on.error) throw on.error.thrown;
+    if (on.order > 0 && !on.settled) {
+      job.waits++;
+      on.waiters.push(job);
+    }
+  }
+
+  private close(job: Job, stack: Job[]): void {
     if (job.waits > 0) job.order = ++this.order;
     else this.execute(job);
-    if (job.low === job.index) {
-      for (const member of stack.splice(stack.indexOf(job))) {
-        member.onStack = false;
-        member.root = job;
-      }
+    if (job.low !== job.index) return;
+    for (const member of stack.splice(stack.lastIndexOf(job))) {
+      member.onStack = false;
+      member.root = job;
     }
-    return job;
   }
 
   private execute(job: Job): void {
@@ -118,11 +141,14 @@ export class Runner {
   }
 
   private fail(job: Job, thrown: unknown): void {
-    if (job.settled) return;
-    job.settled = true;
-    job.error = { thrown };
-    this.registry.fail(job.node, thrown);
-    job.reject(thrown);
-    for (const waiter of job.waiters) this.fail(waiter, thrown);
+    const failed = [job];
+    for (const next of failed) { // which grows by who waits
+      if (next.settled) continue;
+      next.settled = true;
+      next.error = { thrown };
+      this.registry.fail(next.node, thrown);
+      next.reject(thrown);
+      failed.push(...next.waiters);
+    }
   }
 }

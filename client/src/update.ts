@@ -49,6 +49,7 @@ export class Updater {
       for (const [id, factory] of Object.entries(fresh)) {
         const node = registry.node(id);
         node.factory = factory;
+        node.asyncImports = info.asyncs?.[id];
         node.build = build;
         if (node.instance) changed.push(node);
       }

@@ -19,8 +19,6 @@ const hooks = `
     if (!response.ok) throw new TypeError("Failed to fetch dynamically imported module: " + url);
     return { source: await response.text(), format: "module", shortCircuit: true };
   }`;
-register("data:text/javascript," + encodeURIComponent(hooks));
-
 const original = console.log;
 let lines = [];
 let waiting = [];
@@ -64,15 +62,14 @@ async function run(url, base) {
   return lines.map((line) => line.replaceAll(base, "site:/"));
 }
 
+const cases = JSON.parse(await text(process.stdin));
 const out = [];
-for (const { native, bundle, base, dir } of JSON.parse(await text(process.stdin))) {
-  const result = { native: [], bundle: [] };
-  if (native) result.native = await run(native, dir);
+for (const { native, dir } of cases) out.push({ native: native ? await run(native, dir) : [] });
+register("data:text/javascript," + encodeURIComponent(hooks)); // not before: hooks take their time
+for (const [i, { bundle, base }] of cases.entries()) {
   globalThis.location = new URL(base);
   delete globalThis.__devserve;
-  result.bundle = await run(bundle, base);
-  delete globalThis.location;
-  out.push(result);
+  out[i].bundle = await run(bundle, base);
 }
 original(JSON.stringify(out));
 process.exit(0);
