@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"encoding/json"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -82,10 +81,4 @@ func (b *Builder) file(l *api.Location) string {
 		name = realStyleModule(rest)
 	}
 	return strings.ToValidUTF8(strings.TrimPrefix(name, "./"), "\uFFFD")
-}
-
-func unquoteJSON(s string) (string, error) {
-	var out string
-	err := json.Unmarshal([]byte(s), &out)
-	return out, err
 }

@@ -147,8 +147,9 @@ func sectionOf(code []byte, name string) []byte {
 func exportsObject(body []byte) string {
 	_, rest, _ := bytes.Cut(body, []byte("\n"))
 	line, _, _ := bytes.Cut(rest, []byte("\n"))
-	name, ok := bytes.CutPrefix(line, []byte("var "))
-	if name, ok = bytes.CutSuffix(name, []byte(" = {};")); !ok {
+	name, isVar := bytes.CutPrefix(line, []byte("var "))
+	name, isObject := bytes.CutSuffix(name, []byte(" = {};"))
+	if !isVar || !isObject {
 		return ""
 	}
 	return string(name)
