@@ -822,7 +822,7 @@ func isConfig(path string) bool {
 // Resource answers what lies under the URL prefix _devserve/build/ (rest is the escaped path
 // that follows it):
 //
-//	map?id=ID                        source map of a bundle
+//	map?id=ID                        source map of a bundle; with of=lazy, of what import() of a module got
 //	lazy?id=ID&from=ID…              what import() of a module needs beyond what runs already
 //	file/HASH/NAME                   a file outside Dir that modules import
 //	places?at=URL:LINE:COLUMN…       where that is in the sources, as JSON: [Place, …]
@@ -838,7 +838,7 @@ func (b *Builder) Resource(ctx context.Context, rest string, query url.Values) (
 	defer b.mu.Unlock()
 	switch what {
 	case "map":
-		return b.mapOf(query.Get("id"))
+		return b.mapOf(query.Get("id"), query.Get("of"))
 	case "lazy":
 		return b.lazyModule(query.Get("id"), query["from"], query.Get("build"))
 	case "file":
@@ -858,8 +858,12 @@ func (b *Builder) resource(what, id string) string {
 	return b.resolver.base + resourcePrefix + what + "?id=" + url.QueryEscape(id)
 }
 
-func (b *Builder) mapOf(id string) (Output, error) {
-	for _, what := range []string{"script", "worker", "lazy", "style"} {
+func (b *Builder) mapOf(id, of string) (Output, error) {
+	kinds := []string{"script", "worker", "style"}
+	if of == "lazy" {
+		kinds = []string{of}
+	}
+	for _, what := range kinds {
 		if out := b.bundles[what+" "+id]; out != nil {
 			return b.sourceMap(out), nil
 		}

@@ -86,7 +86,7 @@ func (b *Builder) lazy(m *module, from []*module) *bundle {
 		w.addString("import * as __remote" + strconv.Itoa(i) + " from " + quote(url) + ";\n")
 	}
 	b.writeModules(w, out, ms, remotes)
-	w.addString("//# sourceMappingURL=" + b.resource("map", m.id) + "\n")
+	w.addString("//# sourceMappingURL=" + b.resource("map", m.id) + "&of=lazy\n")
 	out.Body = w.Bytes()
 	out.ContentType = scriptType
 	out.ETag = etag(out.Body)
