@@ -69,14 +69,14 @@ export class Refresh {
       if (signature) this.sign(type, signature);
       if (!/^\p{Lu}|^%default%$/u.test(name)) continue;
       own.set(name, type);
-      this.runtime.register(type, `${node.id} ${name}`);
+      this.take(type, `${node.id} ${name}`);
     }
     const exports = values(node.instance?.own as Exports);
     let components = 0;
     for (const [name, value] of exports) {
       if (!this.runtime.isLikelyComponentType(value)) continue;
       components++;
-      this.runtime.register(value, `${node.id} export ${name}`);
+      this.take(value, `${node.id} export ${name}`);
     }
     // A module without a component to show, such as the one that renders the root, is no place to stop at.
     if (components === 0) return;
@@ -85,6 +85,16 @@ export class Refresh {
       deps: [node.id],
       callback: (fresh) => this.accept(node, exports, own, fresh.get(node.id)),
     });
+  }
+
+  /** Registers a component, and those that are reached through it, as Tabs.Panel. */
+  private take(type: unknown, id: string): void {
+    this.runtime.register(type, id);
+    if (typeof type !== "function" && !this.runtime.isLikelyComponentType(type)) return;
+    for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(type as object))) {
+      if (!/^\p{Lu}/u.test(key)) continue;
+      if (typeof value === "function" || this.runtime.isLikelyComponentType(value)) this.runtime.register(value, `${id}.${key}`);
+    }
   }
 
   private sign(type: unknown, [key, reset, hooks]: Signature): void {
