@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -90,6 +91,7 @@ func TestFeedOverflow(t *testing.T) {
 	}
 	f.put(event{path: "a"})
 	f.put(event{path: "a"})
+	src.err <- syscall.EINVAL // as inotify_rm_watch says of a watch that is gone
 	if events, lost := f.take(); lost.err != nil || len(events) != 1 {
 		t.Errorf("%d events, lost: %v", len(events), lost.err)
 	}

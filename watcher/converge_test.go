@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -66,7 +65,7 @@ func converge(t *testing.T, r *rand.Rand, lossy bool) {
 	}
 	for path := range disk(root) { // older than a tick, they are read ahead while it goes on
 		for stat(path).fresh {
-			runtime.Gosched()
+			time.Sleep(time.Millisecond)
 		}
 	}
 
@@ -121,7 +120,7 @@ func converge(t *testing.T, r *rand.Rand, lossy bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("\nthe reader has %q\non disk there is %q", got, want)
 		}
-		runtime.Gosched()
+		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -147,9 +146,16 @@ type lossy struct {
 
 func newLossy(src source) *lossy {
 	l := &lossy{src, make(chan fsnotify.Event), make(chan error)}
+	var forward sync.WaitGroup
+	forward.Go(func() {
+		for err := range src.errors() {
+			l.err <- err
+		}
+	})
 	go func() {
-		defer close(l.ev)
 		defer close(l.err)
+		defer forward.Wait()
+		defer close(l.ev)
 		n := 0
 		for e := range src.events() {
 			if n++; n%3 == 0 {

@@ -87,6 +87,9 @@ func (f *feed) drain() {
 				errs = nil
 				break
 			}
+			if err == syscall.EINVAL {
+				break // fsnotify removed a watch that had gone with its directory: nothing is lost
+			}
 			f.put(event{err: err})
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -159,7 +158,7 @@ func (s *site) age(names ...string) {
 			if time.Now().After(deadline) {
 				s.Fatalf("%s stays fresh", name)
 			}
-			runtime.Gosched()
+			time.Sleep(time.Millisecond)
 		}
 	}
 }
