@@ -43,6 +43,8 @@ interface Runtime {
 export class Refresh {
   private readonly runtime: Runtime;
   private readonly signed = new WeakMap<object, Signed>();
+  /** Under which name a component was registered first: React replaces one by the next of the same name. */
+  private readonly names = new WeakMap<object, string>();
   private uncollected: object[] = [];
   private changed = false;
   private primed = 0;
@@ -91,6 +93,7 @@ export class Refresh {
   private take(type: unknown, id: string): void {
     this.runtime.register(type, id);
     if (typeof type !== "function" && !this.runtime.isLikelyComponentType(type)) return;
+    if (!this.names.has(type as object)) this.names.set(type as object, id);
     for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(type as object))) {
       if (!/^\p{Lu}/u.test(key)) continue;
       if (typeof value === "function" || this.runtime.isLikelyComponentType(value)) this.runtime.register(value, `${id}.${key}`);
@@ -150,7 +153,10 @@ export class Refresh {
     for (const name of before.keys()) if (!now.has(name)) return `export "${name}" is gone`;
     for (const [name, value] of now) {
       if (!before.has(name)) return `export "${name}" is new`;
-      if (!this.runtime.isLikelyComponentType(value) && before.get(name) !== value) return `export "${name}" is no component`;
+      const old = before.get(name);
+      if (old === value) continue;
+      if (!this.runtime.isLikelyComponentType(value)) return `export "${name}" is no component`;
+      if (this.names.get(old as object) !== this.names.get(value as object)) return `export "${name}" is another component`;
     }
     return "";
   }
