@@ -90,7 +90,9 @@ export class Refresh {
   }
 
   /** Registers a component, and those that are reached through it, as Tabs.Panel. */
-  private take(type: unknown, id: string): void {
+  private take(type: unknown, name: string): void {
+    // React does not put memo(A) in the place of A.
+    const id = typeof type === "object" && type ? `${name} ${String((type as { $$typeof?: symbol }).$$typeof?.description)}` : name;
     this.runtime.register(type, id);
     if (typeof type !== "function" && !this.runtime.isLikelyComponentType(type)) return;
     if (!this.names.has(type as object)) this.names.set(type as object, id);
