@@ -154,6 +154,7 @@ type Builder struct {
 	workers  map[*module]bool   // those that run in workers
 	bundles  map[string]*bundle // of the good state, by kind and ID
 	pending  map[*module]bool   // those whose next state is not the good one
+	past     map[string]bool    // IDs of modules that pages may have an old state of, though they are not in the graph
 	errors   []Diagnostic       // of the last build
 	sum      [8]byte            // of all that the good state is made of, in no order
 	reshaped bool               // the running build changed what imports what
@@ -197,7 +198,7 @@ func New(o Options) (*Builder, error) {
 		o: o, log: o.Log,
 		resolver: newResolver(dir, o.Base, len(o.Plugins) > 0),
 		modules:  map[string]*module{}, wanted: map[*module]bool{}, linked: map[*module]bool{}, workers: map[*module]bool{},
-		bundles: map[string]*bundle{}, pending: map[*module]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{},
+		bundles: map[string]*bundle{}, pending: map[*module]bool{}, past: map[string]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{},
 		byFile: map[string][]*module{}, byLookup: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
 		jsx: detectJSX(dir),
@@ -460,7 +461,7 @@ func (b *Builder) finish(r Result, fresh *module) Result {
 	} else {
 		b.commit(&r, b.unconcerned())
 		if fresh != nil {
-			b.commitFresh(fresh)
+			b.commitFresh(&r, fresh)
 		}
 	}
 	r.Hash = hex.EncodeToString(b.sum[:])
@@ -572,7 +573,7 @@ func (b *Builder) commit(r *Result, some map[*module]bool) {
 			b.mix(m.id, g.hash+g.styleHash)
 		}
 		b.mix(m.id, n.hash+n.styleHash)
-		if m.kind == kindDependency || m.kind == kindRemote || g == nil && r.Entry != "" {
+		if m.kind == kindDependency || m.kind == kindRemote || g == nil && r.Entry != "" && !b.past[m.id] {
 			continue // nobody has an older one
 		}
 		if g == nil || g.hash != n.hash {
@@ -588,8 +589,13 @@ func (b *Builder) commit(r *Result, some map[*module]bool) {
 			}
 		}
 	}
+	left := false // in the graph, for the last good state had it
 	for m := range some {
+		left = left || b.modules[m.id] == m && m.good != m.next
 		delete(b.pending, m)
+	}
+	if left {
+		b.prune()
 	}
 	if len(told) > 0 {
 		r.Updates = append(r.Updates, b.changedWorkers(told)...)
@@ -648,15 +654,17 @@ func (b *Builder) mix(id, hash string) {
 
 // commitFresh lets a page that came while something else is broken have what is not: modules that have no
 // good state yet, when all that they need compiles.
-func (b *Builder) commitFresh(fresh *module) {
+func (b *Builder) commitFresh(r *Result, fresh *module) {
 	if !b.whole(fresh) {
 		return
 	}
+	some := map[*module]bool{}
 	b.walk([]*module{fresh}, next, false, func(m *module) {
 		if m.good == nil {
-			m.good = m.next
+			some[m] = true
 		}
 	})
+	b.commit(r, some)
 	if d := b.deps.next; d != nil && len(d.errors) == 0 {
 		b.deps.good = d
 	}

@@ -100,7 +100,7 @@ func good(m *module) *compiled { return m.good }
 func next(m *module) *compiled { return m.next }
 
 // walk visits every module that can be reached from roots over static imports, and over
-// lazy ones that some page has asked for when lazy is set. Each is visited once, after the modules that it
+// lazy ones that some page may have, having asked for them or imported them before, when lazy is set. Each is visited once, after the modules that it
 // imports, as they are evaluated.
 func (b *Builder) walk(roots []*module, of state, lazy bool, visit func(*module)) {
 	b.marks++
@@ -129,7 +129,7 @@ func (b *Builder) walk(roots []*module, of state, lazy bool, visit func(*module)
 			}
 			e := c.imports[top.i]
 			top.i++
-			if m := b.modules[e.id]; m != nil && (!e.lazy || lazy && b.wanted[m]) {
+			if m := b.modules[e.id]; m != nil && (!e.lazy || lazy && (b.wanted[m] || m.good != nil)) {
 				push(m)
 			}
 		}
@@ -156,6 +156,9 @@ func (b *Builder) prune() {
 		if !reached[m] {
 			delete(b.modules, id)
 			delete(b.flawed, m)
+			if m.good != nil {
+				b.past[id] = true
+			}
 		}
 	}
 	b.index()
