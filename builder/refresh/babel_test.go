@@ -60,7 +60,8 @@ func TestBabelOnPackages(t *testing.T) {
 	}
 	_, want := expectation(string(data))
 	var got []string
-	for i, r := range runBabel(t, sources, 4) {
+	for i, r := range runBabel(t, sources, 3) {
+		checkReduce(t, compile(t, sources[i].Name, sources[i].Source), []byte(sources[i].Source))
 		for _, d := range differences(t, sources[i], r) {
 			got = append(got, sources[i].Name+": "+d)
 		}

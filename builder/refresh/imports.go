@@ -157,6 +157,17 @@ func (m *module) nameOf(e js.IExpr) string {
 	return ""
 }
 
+// hookImports are the names of imports that are hooks by the name that the source gives them.
+func (m *module) hookImports() map[string]bool {
+	names := map[string]bool{}
+	for _, i := range m.imported {
+		if isHook(i.local) && !isHook(i.name) {
+			names[i.name] = true
+		}
+	}
+	return names
+}
+
 // isImported reports whether e is what esbuild made of a name that the source imports: import_react.memo.
 func (m *module) isImported(e *js.DotExpr) bool {
 	v, ok := e.X.(*js.Var)
@@ -166,9 +177,6 @@ func (m *module) isImported(e *js.DotExpr) bool {
 // local is the name by which the source may know what the module with that ID exports as name. Where specifiers do not tell
 // which module is which, it is one that makes it a hook or a component.
 func (m *module) local(id, name string) string {
-	if m.imported == nil {
-		m.imported = append(importsOf(m.source), imported{})
-	}
 	var candidates []string
 	sure := false
 	for _, i := range m.imported {

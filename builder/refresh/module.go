@@ -17,8 +17,8 @@ type module struct {
 	byName   map[string]*binding
 	top      map[*js.Var]bool   // variables of the module's own scope
 	required map[*js.Var]string // of these, the imports, by ID
-	shown    map[*js.Var]bool   // variables that JSX makes elements of
-	imported []imported         // what source imports, once somebody asked
+	shown    map[string]bool    // variables that JSX makes elements of
+	imported []imported         // what source imports
 	renamed  map[member]string  // names in source, as far as they were asked for
 	numbered map[string]bool    // words of source that end in a digit, once somebody asked
 
@@ -58,15 +58,20 @@ type call struct {
 	key    string
 }
 
-func newModule(ast *js.AST, source []byte) *module {
-	m := &module{
+func newModule(source []byte) *module {
+	return &module{
 		source:   source,
 		byName:   map[string]*binding{},
-		top:      make(map[*js.Var]bool, len(ast.Declared)),
+		top:      map[*js.Var]bool{},
 		required: map[*js.Var]string{},
-		shown:    map[*js.Var]bool{},
+		shown:    map[string]bool{},
 		renamed:  map[member]string{},
+		imported: importsOf(source),
 	}
+}
+
+// read walks over the module's code.
+func (m *module) read(ast *js.AST) {
 	for _, v := range ast.Declared {
 		m.top[v] = true
 	}
@@ -83,7 +88,6 @@ func newModule(ast *js.AST, source []byte) *module {
 		m.found, m.called = nil, nil
 		m.statement(s)
 	}
-	return m
 }
 
 // requires reports which module e is an import of: require("id") or __toESM(require("id")).

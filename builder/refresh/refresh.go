@@ -50,12 +50,18 @@ func analyze(code, source []byte) (entries []entry, ok bool) {
 			entries, ok = nil, false
 		}
 	}()
-	// Inline: the code of a function, which may return.
-	ast, err := js.Parse(parse.NewInputBytes(bytes.Clone(code)), js.Options{Inline: true})
+	m := newModule(source)
+	ast, err := parseScript(reduce(code, m.hookImports(), m.shown))
 	if err != nil {
 		return nil, false
 	}
-	return newModule(ast, source).entries(), true
+	m.read(ast)
+	return m.entries(), true
+}
+
+// parseScript parses code as that of a function, which may return.
+func parseScript(code []byte) (*js.AST, error) {
+	return js.Parse(parse.NewInputBytes(code), js.Options{Inline: true})
 }
 
 // mayMatter reports whether a module calls hooks, or has a name that a component may have, or a default export.
@@ -149,12 +155,12 @@ func (m *module) isRegistered(b *binding) bool {
 		return m.isComponent(e)
 	case *js.CallExpr:
 		name := m.nameOf(callee(e))
-		if strings.HasPrefix(name, "require") || strings.HasPrefix(name, "import") || isDynamicImport(e) || isElement(name) {
+		if strings.HasPrefix(name, "require") || strings.HasPrefix(name, "import") || isDynamicImport(e) || isElement([]byte(name)) {
 			return false
 		}
-		return m.isComponent(e) || !b.synthetic && m.shown[b.variable]
+		return m.isComponent(e) || !b.synthetic && m.shown[b.name]
 	case *js.TemplateExpr:
-		return e.Tag != nil && !b.synthetic && m.shown[b.variable]
+		return e.Tag != nil && !b.synthetic && m.shown[b.name]
 	}
 	return false
 }
@@ -169,7 +175,7 @@ func (m *module) isComponent(e js.IExpr) bool {
 	case *js.FuncDecl:
 		return true
 	case *js.ArrowFunc:
-		if len(e.Body.List) == 1 {
+		if len(e.Body.List) == 1 { // see reducer.opens
 			if r, ok := e.Body.List[0].(*js.ReturnStmt); ok {
 				_, curried := unwrap(r.Value).(*js.ArrowFunc)
 				return !curried

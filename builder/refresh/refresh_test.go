@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"bytes"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -73,6 +74,33 @@ func TestAnalyze(t *testing.T) {
 				t.Errorf("got:\n%swant:\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestReduce compares what is found in reduced code with what is found in all of it.
+func TestReduce(t *testing.T) {
+	for _, c := range writtenCases(t) {
+		t.Run(c.name, func(t *testing.T) { checkReduce(t, compile(t, "main.tsx", string(c.source)), c.source) })
+	}
+}
+
+func checkReduce(t *testing.T, code, source []byte) {
+	t.Helper()
+	entries := func(reduce func(code []byte, names, shown map[string]bool) []byte) string {
+		m := newModule(source)
+		ast, err := parseScript(reduce(code, m.hookImports(), m.shown))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.read(ast)
+		return show(m.entries())
+	}
+	got := entries(reduce)
+	want := entries(func(code []byte, _, _ map[string]bool) []byte {
+		return bytes.ReplaceAll(code, []byte("=> {"), []byte("=> {;"))
+	})
+	if got != want {
+		t.Errorf("of the reduced code:\n%sof all of it:\n%s", got, want)
 	}
 }
 

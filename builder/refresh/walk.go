@@ -205,9 +205,9 @@ func (m *module) call(n *js.CallExpr, into js.IBinding) {
 			}
 		}
 	}
-	if isElement(name) && len(n.Args.List) > 0 {
+	if isElement([]byte(name)) && len(n.Args.List) > 0 {
 		if v, ok := n.Args.List[0].Value.(*js.Var); ok {
-			m.shown[resolve(v)] = true
+			m.shown[string(v.Name())] = true
 		}
 		if name == "jsxDEV" && len(n.Args.List) > 3 {
 			n.Args.List = n.Args.List[:3] // the rest says where in the source it is, which is no part of a key
@@ -238,8 +238,8 @@ func (m *module) call(n *js.CallExpr, into js.IBinding) {
 }
 
 // isElement reports whether a function of that name makes elements.
-func isElement(name string) bool {
-	switch name {
+func isElement(name []byte) bool {
+	switch string(name) {
 	case "jsx", "jsxs", "jsxDEV", "createElement", "h":
 		return true
 	}
