@@ -167,9 +167,7 @@ func (b *Builder) info(ms []*module) Info {
 		if m.good.accepts {
 			specs := map[string]string{}
 			for _, e := range m.good.imports {
-				if !e.lazy {
-					specs[e.spec] = e.id
-				}
+				specs[e.spec] = e.id
 			}
 			if info.Specs == nil {
 				info.Specs = map[string]map[string]string{}
