@@ -51,8 +51,9 @@ export function plan(changed: Iterable<Node>, objection?: Objection): Plan {
       return;
     }
     if (!objects || objection.rerun) outdated.add(node);
-    // An importer that has thrown is incomplete: it must run again too, whoever accepts what it imports.
-    const broken = [...node.parents].filter((p) => p.instance?.error);
+    // An importer that has thrown is incomplete: it must run again too, whoever accepts what it imports. So must one
+    // whose import() was rejected, as the module never came to its end.
+    const broken = [...node.parents].filter((p) => p.instance?.error || (node.order === 0 && p.lazies.has(node)));
     const accepted = !objects && (node.hot.accepts(node.id) || coversImports(node));
     if (accepted && broken.length === 0) {
       bound(node, node);

@@ -379,9 +379,15 @@ export class Registry {
       while (this.failed.includes(id)) this.failed.splice(this.failed.indexOf(id), 1);
       importer.lazies.add(node);
       node.parents.add(importer);
-      if (node.asyncImports) await this.run(node);
-      const exports = this.require(id, node);
-      return () => exports;
+      try {
+        if (node.asyncImports) await this.run(node);
+        const exports = this.require(id, node);
+        return () => exports;
+      } catch (thrown) {
+        this.errors.set(node, thrown);
+        this.onErrors();
+        throw thrown;
+      }
     };
     return new Lazy(load());
   }

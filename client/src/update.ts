@@ -147,7 +147,7 @@ export class Updater {
         await this.prune(old);
         registry.styles.arrange([...registry.inOrder()].map((n) => n.id));
       }
-      this.report(old, thrown);
+      this.report(thrown);
       await events.emit("vite:afterUpdate", payload);
       await statuses.set("idle");
       return null;
@@ -254,10 +254,10 @@ export class Updater {
   }
 
   /** Tells which modules are broken now. */
-  private report(ran: Map<Node, Before>, thrown: Map<Node, unknown>): void {
+  private report(thrown: Map<Node, unknown>): void {
     const { errors } = this.registry;
     if (errors.size === 0 && thrown.size === 0) return;
-    for (const node of errors.keys()) if (ran.has(node) || !node.instance?.error) errors.delete(node);
+    for (const [node, error] of errors) if (node.instance?.error?.thrown !== error) errors.delete(node);
     for (const [node, error] of thrown) errors.set(node, error);
     this.registry.onErrors();
   }
