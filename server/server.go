@@ -128,7 +128,7 @@ func New(o Options) (*Server, error) {
 		files: files{dir: dir, base: o.Base},
 		state: state{base: o.Base},
 	}
-	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Log: o.Log}); err != nil {
+	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Log: o.Log, OnError: s.unwatched}); err != nil {
 		return nil, err
 	}
 	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, Log: o.Log, OnMessage: s.message})
@@ -268,6 +268,9 @@ func (s *Server) result(r builder.Result) {
 		s.o.OnBuild(report(r, clients))
 	}
 }
+
+// unwatched is told by the watcher what it cannot watch, with the cure: a change there comes late.
+func (s *Server) unwatched(err error) { s.log.Warn(err.Error()) }
 
 // message is told by the hub what a page sends.
 func (s *Server) message(event string, data json.RawMessage) {
