@@ -10,12 +10,12 @@ import (
 // BenchmarkAnalyze is to be compared with BenchmarkCompile: what is added to the compile of a component.
 func BenchmarkAnalyze(b *testing.B) {
 	for name, source := range benchmarked(b) {
-		code := compile(b, "main.tsx", source)
+		code, source := compile(b, "main.tsx", source), []byte(source)
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(code)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if suffix, ok := Analyze(code, []byte(source)); !ok || suffix == "" {
+				if suffix, ok := Analyze(code, source); !ok || suffix == "" {
 					b.Fatal("nothing was found")
 				}
 			}

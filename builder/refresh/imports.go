@@ -2,7 +2,7 @@ package refresh
 
 import (
 	"bytes"
-	"slices"
+	"cmp"
 	"strings"
 
 	"github.com/tdewolff/parse/v2/js"
@@ -11,10 +11,38 @@ import (
 // An imported is a name that the source imports: import { name as local } from "spec".
 type imported struct{ spec, name, local string }
 
+// imports are all of a module.
+type imports struct {
+	bySegment map[string][]imported // by the last segment of the specifier
+	byName    map[string]string     // the likeliest local name for each name
+}
+
+func (s *imports) add(i imported) {
+	segment := stem(i.spec[strings.LastIndexByte(i.spec, '/')+1:])
+	s.bySegment[segment] = append(s.bySegment[segment], i)
+	s.byName[i.name] = likelier(s.byName[i.name], i.local)
+}
+
+// likelier is the name that had better not be missed: of a hook, then of a component.
+func likelier(a, b string) string {
+	if a == "" || isHook(b) && !isHook(a) || isComponentish(b) && !isHook(a) && !isComponentish(a) {
+		return b
+	}
+	return a
+}
+
+// stem is the name of a script without its extension.
+func stem(file string) string {
+	for _, ext := range []string{".js", ".jsx", ".mjs", ".ts", ".tsx"} {
+		file = strings.TrimSuffix(file, ext)
+	}
+	return file
+}
+
 // importsOf finds the imports of a module. It may take for one what is in a comment or a string; and so
 // may who asks: nothing worse comes of it than a component that is mounted anew.
-func importsOf(source []byte) []imported {
-	var out []imported
+func importsOf(source []byte) *imports {
+	out := &imports{map[string][]imported{}, map[string]string{}}
 	for rest := source; ; {
 		i := bytes.Index(rest, []byte("import"))
 		if i < 0 {
@@ -37,7 +65,7 @@ func importsOf(source []byte) []imported {
 		first, named, _ := strings.Cut(string(clause), "{")
 		for _, local := range strings.FieldsFunc(first, isSpaceOrComma) {
 			if local != "type" {
-				out = append(out, imported{spec, "default", local})
+				out.add(imported{spec, "default", local})
 			}
 			if local == "*" {
 				break
@@ -51,9 +79,9 @@ func importsOf(source []byte) []imported {
 			}
 			switch len(words) {
 			case 1:
-				out = append(out, imported{spec, words[0], words[0]})
+				out.add(imported{spec, words[0], words[0]})
 			case 3:
-				out = append(out, imported{spec, words[0], words[2]})
+				out.add(imported{spec, words[0], words[2]})
 			}
 		}
 	}
@@ -63,10 +91,7 @@ func isSpaceOrComma(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r
 
 // matches reports whether a specifier may have led to the module with that ID.
 func matches(spec, id string) bool {
-	for _, ext := range []string{".js", ".jsx", ".mjs", ".ts", ".tsx"} {
-		spec = strings.TrimSuffix(spec, ext)
-	}
-	spec = strings.TrimLeft(spec, "./")
+	spec = strings.TrimLeft(stem(spec), "./")
 	_, aliased, _ := strings.Cut(spec, "/") // "@/hooks"
 	return strings.Contains("/"+id, "/"+spec) || strings.ContainsAny(spec[:min(1, len(spec))], "@~#") && strings.Contains(id, "/"+aliased)
 }
@@ -160,9 +185,9 @@ func (m *module) nameOf(e js.IExpr) string {
 // hookImports are the names of imports that are hooks by the name that the source gives them.
 func (m *module) hookImports() map[string]bool {
 	names := map[string]bool{}
-	for _, i := range m.imported {
-		if isHook(i.local) && !isHook(i.name) {
-			names[i.name] = true
+	for name, local := range m.imported.byName {
+		if isHook(local) && !isHook(name) {
+			names[name] = true
 		}
 	}
 	return names
@@ -177,23 +202,13 @@ func (m *module) isImported(e *js.DotExpr) bool {
 // local is the name by which the source may know what the module with that ID exports as name. Where specifiers do not tell
 // which module is which, it is one that makes it a hook or a component.
 func (m *module) local(id, name string) string {
-	var candidates []string
-	sure := false
-	for _, i := range m.imported {
-		if i.name != name {
-			continue
-		}
-		if matches(i.spec, id) && !sure {
-			sure, candidates = true, nil
-		}
-		if matches(i.spec, id) || !sure {
-			candidates = append(candidates, i.local)
+	best := ""
+	for segment := range strings.SplitSeq(id, "/") {
+		for _, i := range m.imported.bySegment[stem(segment)] {
+			if i.name == name && matches(i.spec, id) {
+				best = likelier(best, i.local)
+			}
 		}
 	}
-	for _, likely := range []func(string) bool{isHook, isComponentish, func(string) bool { return true }} {
-		if i := slices.IndexFunc(candidates, likely); i >= 0 {
-			return candidates[i]
-		}
-	}
-	return name
+	return cmp.Or(best, m.imported.byName[name], name)
 }

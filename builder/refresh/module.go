@@ -18,7 +18,8 @@ type module struct {
 	top      map[*js.Var]bool   // variables of the module's own scope
 	required map[*js.Var]string // of these, the imports, by ID
 	shown    map[string]bool    // variables that JSX makes elements of
-	imported []imported         // what source imports
+	imported *imports           // what source imports
+	resets   bool               // source asks for state to be lost in any case
 	renamed  map[member]string  // names in source, as far as they were asked for
 	numbered map[string]bool    // words of source that end in a digit, once somebody asked
 
@@ -67,6 +68,7 @@ func newModule(source []byte) *module {
 		shown:    map[string]bool{},
 		renamed:  map[member]string{},
 		imported: importsOf(source),
+		resets:   asksForReset(source),
 	}
 }
 
@@ -307,7 +309,7 @@ func (m *module) signature(b *binding, registered bool) *signature {
 	if len(s.keys) == 0 && len(s.hooks) == 0 {
 		return nil
 	}
-	s.reset = s.reset || len(s.keys) > 0 && m.asksForReset()
+	s.reset = s.reset || len(s.keys) > 0 && m.resets
 	return s
 }
 
@@ -375,14 +377,14 @@ var builtin = map[string]bool{
 	"useFormStatus": true, "useFormState": true, "useActionState": true, "useOptimistic": true,
 }
 
-// asksForReset reports whether the source has "@refresh reset" in a comment.
-func (m *module) asksForReset() bool {
-	for rest, at := m.source, 0; ; {
-		i := bytes.Index(rest[at:], []byte("@refresh reset"))
+// asksForReset reports whether a source has "@refresh reset" in a comment.
+func asksForReset(source []byte) bool {
+	for at := 0; ; {
+		i := bytes.Index(source[at:], []byte("@refresh reset"))
 		if i < 0 {
 			return false
 		}
-		before := rest[:at+i]
+		before := source[:at+i]
 		line := before[bytes.LastIndexByte(before, '\n')+1:]
 		if bytes.Contains(line, []byte("//")) || bytes.LastIndex(before, []byte("/*")) > bytes.LastIndex(before, []byte("*/")) {
 			return true

@@ -30,6 +30,7 @@ type bracket struct {
 	empties bool // its content can be left out, unless it is hooked
 	hooked  bool // a hook is called in it
 	keeps   bool // its content is kept to the last byte
+	call    bool // it is that of a call
 	head    bool // it is that of if (…) and the like, or a block
 }
 
@@ -249,6 +250,7 @@ func (r *reducer) opens(c byte) {
 		if element {
 			r.element()
 		}
+		b.call = true
 		b.keeps = string(r.word) == "useState" || string(r.word) == "useReducer" || r.names[string(r.word)]
 		b.empties = !b.keeps && (r.braces > 0 || element)
 	case c == '(':
@@ -293,7 +295,16 @@ func (r *reducer) closes(c byte) bool {
 		return r.template()
 	case b.kind == '{' && c == '}':
 		r.braces--
-	case b.kind == '(' && c == ')', b.kind == '[' && c == ']':
+	case b.kind == '(' && c == ')':
+		r.flush()
+		if !b.call && bytes.HasPrefix(r.out[b.start:], []byte("0, ")) {
+			copy(r.out[b.start-1:], "    ") // (0, import_react.useState): what may be an arrow function's head takes long to parse
+			r.at++
+			r.from = r.at
+			r.last = 'a'
+			return true
+		}
+	case b.kind == '[' && c == ']':
 	default:
 		return false
 	}

@@ -11,7 +11,7 @@ const { traverse, types: t } = babel;
 function parse(source, extra = []) {
   return babel.transformSync(source, {
     ast: true, code: false, configFile: false, babelrc: false, filename: "main.tsx", compact: false,
-    parserOpts: { plugins: ["jsx", "decorators", "decoratorAutoAccessors", "explicitResourceManagement"] },
+    parserOpts: { allowReturnOutsideFunction: true, plugins: ["jsx", "decorators", "decoratorAutoAccessors", "explicitResourceManagement"] },
     plugins: [[typescript, { isTSX: true }], ...extra],
   }).ast;
 }
