@@ -46,7 +46,7 @@ async function run(url, base) {
   waiting = [];
   let timer;
   const late = new Promise((resolve) => {
-    timer = setTimeout(() => resolve(lines.push("never ends")), 10_000);
+    timer = setTimeout(() => resolve(lines.push("never ends")), 120_000); // for machines that do much else
   });
   const done = async () => {
     try {
