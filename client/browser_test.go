@@ -16,7 +16,7 @@ import (
 )
 
 // limit is how long a test waits for what must happen.
-const limit = 15 * time.Second
+const limit = 45 * time.Second
 
 // startBrowser starts one headless Chromium for all subtests of t.
 func startBrowser(t *testing.T) context.Context {

@@ -29,7 +29,7 @@ import (
 )
 
 // limit is how long a step may take. Only steps that fail take it.
-const limit = 20 * time.Second
+const limit = 60 * time.Second
 
 func TestMain(m *testing.M) {
 	flag.Parse()
