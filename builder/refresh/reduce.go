@@ -3,9 +3,11 @@ package refresh
 import "bytes"
 
 // Most of a component is markup and handlers, which have no hooks in them. Parsing that would cost four times what
-// the rest does, so it is left out first: the arguments of calls and the bodies of functions are emptied where no
-// hook is called in them. Arguments outside of functions stay, as they tell what a component is made of; and those of
-// useState and useReducer, which are part of a signature. TestReduce compares with what the whole code gives.
+// the rest does, so it is left out first: the arguments of calls, and the parameters and bodies of functions, are emptied
+// where no hook is called in them. Arguments outside of functions stay, as they tell what a component is made of; and
+// those of useState and useReducer, which are part of a signature. A name then means the module's own wherever it has one,
+// which is so anyhow, as esbuild gives names inside of functions digits that keep them apart. TestReduce compares with what
+// the whole code gives.
 
 // A reducer reads code by its tokens.
 type reducer struct {
@@ -295,9 +297,11 @@ func (r *reducer) closes(c byte) bool {
 		return r.template()
 	case b.kind == '{' && c == '}':
 		r.braces--
+	case b.kind == '(' && c == ')' && b.call:
 	case b.kind == '(' && c == ')':
 		r.flush()
-		if !b.call && bytes.HasPrefix(r.out[b.start:], []byte("0, ")) {
+		b.empties = !b.keeps && bytes.HasPrefix(r.code[r.at:], []byte(") =>")) // parameters
+		if bytes.HasPrefix(r.out[b.start:], []byte("0, ")) {
 			copy(r.out[b.start-1:], "    ") // (0, import_react.useState): what may be an arrow function's head takes long to parse
 			r.at++
 			r.from = r.at
