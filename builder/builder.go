@@ -171,7 +171,9 @@ type Builder struct {
 	outside map[string]string // files outside the site that pages may load, by name
 
 	cache    *cache            // nil without one
-	sources  map[string][]byte // what recall has read, for the running build
+
+	sourcesMu sync.Mutex
+	sources   map[string][]byte // what the running build has read, by path
 	configs  map[string]string // see configOf
 	recalled int               // modules that came from the cache
 
@@ -284,7 +286,9 @@ func (b *Builder) want(m *module) {
 	if m.next == nil || len(m.errors) > 0 {
 		ms = []*module{m}
 	}
+	end := beginBurst()
 	n := b.discover(ms)
+	end()
 	result := b.finish(Result{Build: b.build, Entry: m.id, Modules: n, Files: []string{}}, m)
 	result.Took = time.Since(began)
 	b.report(result)
@@ -334,12 +338,12 @@ func (b *Builder) discover(ms []*module) (count int) {
 
 // compileOrRecall compiles ms, save for those that the cache has.
 func (b *Builder) compileOrRecall(ms []*module) map[*module]result {
+	b.sources = map[string][]byte{}
+	defer func() { b.sources = nil }()
 	if b.cache == nil {
 		return b.compile(ms)
 	}
-	b.sources = map[string][]byte{}
-	defer func() { b.sources = nil }()
-	results := b.recall(ms, b.sources)
+	results := b.recall(ms)
 	rest := slices.DeleteFunc(slices.Clone(ms), func(m *module) bool { return results[m].compiled != nil })
 	for m, r := range b.compile(rest) {
 		results[m] = r

@@ -233,7 +233,7 @@ func (b *Builder) fingerprint() string {
 
 // recall finds those of ms that were compiled before as they are now. It reads their files; the
 // others are compiled from what it has read.
-func (b *Builder) recall(ms []*module, sources map[string][]byte) map[*module]result {
+func (b *Builder) recall(ms []*module) map[*module]result {
 	type candidate struct {
 		m       *module
 		c       *compiled
@@ -244,11 +244,10 @@ func (b *Builder) recall(ms []*module, sources map[string][]byte) map[*module]re
 		if m.kind != kindScript && m.kind != kindStyle && m.kind != kindStyleModule || m.namespace != "" {
 			continue
 		}
-		data, err := readRegular(m.path)
+		data, err := b.source(m.path)
 		if err != nil {
 			continue // esbuild says what is wrong
 		}
-		sources[m.path] = data
 		m.key = b.cacheKey(m, data)
 		record, ok := b.cache.records[m.key]
 		if !ok {

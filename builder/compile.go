@@ -13,10 +13,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -251,14 +253,20 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 	// Any other script or asset that esbuild wants to load was found by a glob import, import(`./pages/${name}.ts`),
 	// which asks no plugin: it becomes a lazy import of the module.
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		if w.byPath[args.Path] != nil && len(w.b.o.Plugins) == 0 { // else a plugin may want to load it
+			data, err := w.b.source(args.Path)
+			if err == nil {
+				contents := string(data)
+				return api.OnLoadResult{Contents: &contents, Loader: api.LoaderDefault}, nil
+			}
+			if !errors.Is(err, errNoFile) {
+				return api.OnLoadResult{}, nil // esbuild says what is wrong
+			}
+		}
 		if errors.Is(regular(args.Path), errNoFile) {
 			return api.OnLoadResult{}, fmt.Errorf("%s is no regular file", w.b.resolver.rel(args.Path))
 		}
 		if w.byPath[args.Path] != nil || kindOf(args.Path).isStyle() {
-			if data, ok := w.b.sources[args.Path]; ok {
-				contents := string(data) // what was looked up in the cache
-				return api.OnLoadResult{Contents: &contents, Loader: api.LoaderDefault}, nil
-			}
 			return api.OnLoadResult{}, nil
 		}
 		t := w.b.resolver.target(args.Path, "")
@@ -344,6 +352,7 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 	for _, d := range w.b.diagnostics(built.Warnings) {
 		warnings[d.File] = append(warnings[d.File], d)
 	}
+	results := make([]result, len(w.ms))
 	for i, m := range w.ms {
 		name := strconv.Itoa(i)
 		c := &compiled{}
@@ -377,22 +386,45 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 		c.imports = append(w.imports[key], c.imports...)
 		c.looked = w.looked[key]
 		c.esm = meta.Inputs[self].Format != "cjs"
-		switch m.kind {
-		case kindScript:
-			if !c.esm {
-				if sloppy := w.b.sloppy(m); len(sloppy) > 0 {
-					out[m] = w.failed(m, sloppy)
-					continue
-				}
-			}
-			w.b.finishScript(m, c, files[name+".js"], files[name+".js.map"])
-		default:
-			c.esm = true
-			finishStyle(c, files[name+".js"], files[name+".css"], files[name+".css.map"])
-		}
-		out[m] = result{compiled: c}
+		results[i].compiled = c
+	}
+	inParallel(len(w.ms), func(i int) {
+		results[i] = w.finish(w.ms[i], results[i].compiled, strconv.Itoa(i), files)
+	})
+	for i, m := range w.ms {
+		out[m] = results[i]
 	}
 	return again
+}
+
+// inParallel calls do with each number below n, from as many goroutines as there are cores.
+func inParallel(n int, do func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// finish makes a compiled module of what esbuild has made of m, among files under name.
+func (w *waveBuild) finish(m *module, c *compiled, name string, files map[string][]byte) result {
+	if m.kind != kindScript {
+		c.esm = true
+		finishStyle(c, files[name+".js"], files[name+".css"], files[name+".css.map"])
+		return result{compiled: c}
+	}
+	if !c.esm {
+		if sloppy := w.b.sloppy(m); len(sloppy) > 0 {
+			return w.failed(m, sloppy)
+		}
+	}
+	w.b.finishScript(m, c, files[name+".js"], files[name+".js.map"])
+	return result{compiled: c}
 }
 
 // inputName is how esbuild names the file of m.
@@ -623,6 +655,25 @@ func quote(s string) string {
 	e.SetEscapeHTML(false)
 	_ = e.Encode(s) // strings always encode
 	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// source returns what the file at path holds, which a running build reads once.
+func (b *Builder) source(path string) ([]byte, error) {
+	b.sourcesMu.Lock()
+	data, ok := b.sources[path]
+	b.sourcesMu.Unlock()
+	if ok {
+		return data, nil
+	}
+	data, err := readRegular(path)
+	if err == nil {
+		b.sourcesMu.Lock()
+		if b.sources != nil {
+			b.sources[path] = data
+		}
+		b.sourcesMu.Unlock()
+	}
+	return data, err
 }
 
 // readError is the diagnostic of a file that could not be read.

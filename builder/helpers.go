@@ -121,7 +121,7 @@ func scanExports(code []byte) (names, reExports []string) {
 			}
 			at = after
 		}
-		if m := exportCall.FindSubmatch(line); at == before && m != nil && string(m[1]) == object {
+		if at == before && opensExports(line, object) {
 			at = inside
 		} else if bytes.HasPrefix(line, []byte("__reExport")) && bytes.Contains(line, []byte("("+object+", require(")) {
 			if id, ok := required(line); ok {
@@ -130,6 +130,12 @@ func scanExports(code []byte) (names, reExports []string) {
 		}
 	}
 	return names, reExports
+}
+
+// opensExports reports whether line begins the list of what object gets: "__export(object, {", or "__export2(…".
+func opensExports(line []byte, object string) bool {
+	rest, ok := bytes.CutPrefix(line, []byte("__export"))
+	return ok && bytes.HasPrefix(bytes.TrimLeft(rest, "0123456789"), []byte("("+object+", {\n"))
 }
 
 // sectionOf is the part of esbuild's output that begins with the line that names a file.

@@ -47,10 +47,7 @@ func (b *Builder) withComponents(m *module, code []byte) []byte {
 	if !b.jsx.react || m.namespace != "" {
 		return code
 	}
-	source, ok := b.sources[m.path]
-	if !ok {
-		source, _ = readRegular(m.path) // without it a comment in it goes unseen
-	}
+	source, _ := b.source(m.path) // without it a comment in it goes unseen
 	line, ok := refresh.Analyze(code, source)
 	if !ok {
 		b.log.Debug("components not found: the module cannot be read", "module", m.id)
