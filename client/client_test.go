@@ -65,6 +65,7 @@ func TestClient(t *testing.T) {
 		{"overlay: foreign text is text", overlayForeign},
 		{"overlay: copies as text", overlayCopy},
 		{"overlay: goes and comes", overlayLife},
+		{"overlay: several sources", overlaySources},
 		{"overlay: outlives the page's own changes", overlayKept},
 		{"overlay: looks", overlayLooks},
 		{"works in a frame", inFrame},
@@ -793,6 +794,47 @@ func overlayLife(t *testing.T, s *site, b *tab) {
 	b.want(overlayRoot+".querySelectorAll('article').length", "1")
 	s.publish("error", `{"build": 5, "source": "backend", "warnings": [], "errors": []}`)
 	b.want(overlayGone, "null")
+	b.wantStays()
+}
+
+// overlaySources shows that what one part finds neither hides nor ends what another has found.
+func overlaySources(t *testing.T, s *site, b *tab) {
+	open(s, b, "/", fakeRegistry+plainPage)
+	const title = overlayRoot + ".querySelector('h1').textContent"
+	const list = "[..." + overlayRoot + ".querySelectorAll('.source, h2')].map((e) => e.textContent).join(', ')"
+	backend := func(text string) {
+		s.publish("error", `{"build": 1, "source": "backend", "warnings": [], "errors": [{"text": "`+text+`", "file": "main.go", "line": 1, "column": 1, "length": 0, "lineText": "", "notes": [], "source": "backend"}]}`)
+	}
+	backend("b")
+	b.want(title, "backend failed")
+	b.want(list, "b")
+	s.failed(2, "a")
+	b.want(title, "backend and Build failed")
+	b.want(list, "backend, b, Build, a")
+	backend("c") // in the place of b
+	b.want(list, "backend, c, Build, a")
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.want(badgeText, "backend and Build failed: 2 errors")
+	backend("c") // no news
+	s.built("css /x.css")
+	b.want(badgeText, "backend failed: 1 error")
+	s.failed(3, "d")
+	b.want(list, "backend, c, Build, d")
+	s.publish("built", sample(t, "mended"))
+	b.want(list, "d")
+	b.want(title, "Build failed")
+
+	// The sync of a new stream has them all, and is all there is but for what the page itself found.
+	b.run("__devserve.errors.set({ id: '/a.ts' }, new Error('mine')); __devserve.onErrors()")
+	b.want(title, "Build and Page failed")
+	sync := func(name, data string) {
+		s.set(func() { s.last-- }) // it has the ID of the newest event
+		s.publish(name, data)
+	}
+	sync("error", sample(t, "sources"))
+	b.want(list, `Build, Could not resolve "./missing", Page, Error: mine, backend, undefined: total`)
+	sync("built", sample(t, "sync"))
+	b.want(list, "Error: mine")
 	b.wantStays()
 }
 

@@ -44,7 +44,7 @@ func (h *Hub) serveStatus(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	status["boot"] = h.nonce
 	status["id"] = h.id(h.last)
-	status["hash"] = h.good.hash
+	status["hash"] = h.good.Hash
 	status["building"] = h.running
 	status["state"] = h.state.name()
 	switch e := h.state.(type) {

@@ -1,7 +1,9 @@
 package reload
 
 import (
+	"cmp"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,13 +33,17 @@ type Hub struct {
 	replay  []frame                // the newest events, without a gap up to last
 	kept    int                    // bytes in replay
 	running bool                   // the newest event is a building
-	state   Event                  // the last Built or Error, as a sync
-	stateAt int64                  // number of the event that made it; 0: no build yet
+	good    Built                  // the site's last good build, as a sync
+	wrong   []wrong                // what is not mended, one for each source
+	state   Event                  // good, or all that is wrong as one Error
+	stateAt int64                  // number of the event that made it; 0: none yet
 	sync    func() ([]byte, error) // state, encoded when it is first asked for
-	good    struct {               // the last Built that was the state
-		build int64
-		hash  string
-	}
+}
+
+// wrong is the last Error of its source.
+type wrong struct {
+	at int64 // number of the event
+	Error
 }
 
 // A frame is one event as the stream writes it.
@@ -55,8 +61,9 @@ type subscriber struct {
 
 // Publish queues e for every stream, returns its event ID and never waits for a
 // reader. A subscriber whose queue is full is dropped: its stream ends, and its browser
-// returns by itself and says which event it knows. [Built] and [Error] become the
-// state that new streams are told. After Close it returns [ErrClosed].
+// returns by itself and says which event it knows. [Built] and [Error] make the
+// state that new streams are told: the site's last good build, or the errors of all sources
+// that have not been mended since. After Close it returns [ErrClosed].
 func (h *Hub) Publish(e Event) (string, error) {
 	_, custom := e.(Custom)
 	return h.publish(e.whole(), !custom)
@@ -68,7 +75,7 @@ func (h *Hub) Reload(reason string) (string, error) {
 	h.mu.Lock()
 	good := h.good
 	h.mu.Unlock()
-	return h.publish(Built{Build: good.build, Hash: good.hash, Reload: &FullReload{Reason: reason}}.whole(), false)
+	return h.publish(Built{Build: good.Build, Hash: good.Hash, Reload: &FullReload{Reason: reason}}.whole(), false)
 }
 
 func (h *Hub) publish(e Event, isState bool) (string, error) {
@@ -92,10 +99,9 @@ func (h *Hub) publish(e Event, isState bool) (string, error) {
 	f := event(id, e.name(), data)
 	h.keep(f)
 	_, h.running = e.(Building)
-	hash := h.good.hash
+	hash := h.good.Hash
 	if isState && !h.running {
-		h.setState(e)
-		h.stateAt = h.last
+		h.setState(e, h.last)
 	}
 	var wf frame // made when it is wanted, then the same for all
 	for s := range h.subs {
@@ -105,7 +111,7 @@ func (h *Hub) publish(e Event, isState bool) (string, error) {
 				continue
 			}
 			if wf == nil {
-				wf = webpackFrame(e, hash, false)
+				wf = webpackFrame(e, h.state, hash, false)
 			}
 			own = wf
 		}
@@ -182,8 +188,8 @@ func (h *Hub) first(known string, fresh bool) ([]frame, error) {
 		}
 	}
 	var first []frame
-	_, broken := h.state.(Error)
-	if !ok || fresh && broken && h.stateAt <= n {
+	unseen := slices.ContainsFunc(h.wrong, func(w wrong) bool { return w.at <= n }) // by a fresh page
+	if !ok || fresh && unseen {
 		data, err := h.sync()
 		if err != nil {
 			return nil, err
@@ -197,20 +203,48 @@ func (h *Hub) first(known string, fresh bool) ([]frame, error) {
 	return first, nil
 }
 
-// setState makes e, a whole Built or Error, the state that new streams are told.
-// Its updates are for those who saw the build before it, so they are left out.
-func (h *Hub) setState(e Event) {
-	switch b := e.(type) {
+// setState takes e, a whole Built or Error with the number at, into the state that new streams are
+// told. Updates are for those who saw the build before them, so they are left out.
+func (h *Hub) setState(e Event, at int64) {
+	source := OwnSource
+	var now []wrong
+	switch e := e.(type) {
 	case Built:
-		h.good.build, h.good.hash = b.Build, b.Hash
-		b.Sync, b.Updates, b.Reload, b.Info = true, []Update{}, nil, nil
-		h.state = b
+		source = cmp.Or(e.Source, source)
+		if e.own() {
+			e.Sync, e.Updates, e.Reload, e.Info = true, []Update{}, nil, nil
+			h.good = e
+		}
 	case Error:
-		b.Sync, b.Updates, b.Info = true, nil, nil
-		h.state = b
+		source = e.Source
+		e.Sync, e.Updates, e.Info = true, nil, nil
+		now = []wrong{{at, e}}
 	}
-	state := h.state
+	if i := slices.IndexFunc(h.wrong, func(w wrong) bool { return w.Source == source }); i >= 0 {
+		h.wrong = slices.Replace(h.wrong, i, i+1, now...)
+	} else {
+		h.wrong = append(h.wrong, now...)
+	}
+	state := h.whole()
+	h.state, h.stateAt = state, at
 	h.sync = sync.OnceValues(func() ([]byte, error) { return encode(state) })
+}
+
+// whole returns the state as one event. The warnings are those of the site's last build, good or not.
+func (h *Hub) whole() Event {
+	if len(h.wrong) == 0 {
+		return h.good
+	}
+	all := h.wrong[0].Error
+	all.Errors, all.Warnings = []Diagnostic{}, h.good.Warnings
+	for _, w := range h.wrong {
+		all.Build = max(all.Build, w.Build)
+		all.Errors = append(all.Errors, w.Errors...)
+		if w.Source == OwnSource {
+			all.Warnings = w.Warnings
+		}
+	}
+	return all
 }
 
 func (h *Hub) unsubscribe(s *subscriber) {

@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 )
@@ -18,11 +19,16 @@ type Building struct {
 	Files []string `json:"files"` // what changed, relative to the site
 }
 
-// Built says that a build succeeded.
+// OwnSource is the source of the errors that the build of the site itself finds.
+const OwnSource = "esbuild"
+
+// Built says that a build succeeded, or that what Source had found wrong is mended. It ends
+// the errors of its source and of no other.
 type Built struct {
 	Build    int64        `json:"build"`
-	Hash     string       `json:"hash"` // of the whole good state
-	MS       float64      `json:"ms"`   // how long the build took
+	Source   string       `json:"source,omitempty"` // "" is OwnSource
+	Hash     string       `json:"hash"`             // of the whole good state
+	MS       float64      `json:"ms"`               // how long the build took
 	Warnings []Diagnostic `json:"warnings"`
 	Updates  []Update     `json:"updates"`
 	Reload   *FullReload  `json:"reload,omitempty"` // set when nothing else will do
@@ -33,15 +39,19 @@ type Built struct {
 	Info json.RawMessage `json:"info,omitempty"`
 }
 
+// own reports whether e is of the site's own build.
+func (e Built) own() bool { return e.Source == "" || e.Source == OwnSource }
+
 // FullReload says why a page must be loaded anew.
 type FullReload struct {
 	Reason string `json:"reason"`
 }
 
-// Error says that a build failed. The page keeps running the last good one.
+// Error says that a build failed, or that something else is wrong. It takes the place of the last
+// Error of its source and of no other. The page keeps running the last good build.
 type Error struct {
 	Build    int64        `json:"build"`
-	Source   string       `json:"source"` // who found it: "esbuild", "backend", …
+	Source   string       `json:"source"` // who found it: OwnSource (or ""), "backend", …
 	Errors   []Diagnostic `json:"errors"`
 	Warnings []Diagnostic `json:"warnings"`
 	Sync     bool         `json:"sync,omitempty"`
@@ -68,23 +78,25 @@ func (e Building) whole() Event {
 }
 
 func (e Built) whole() Event {
-	e.Warnings = diagnostics(e.Warnings)
+	e.Warnings = diagnostics(e.Warnings, "")
 	e.Updates = list(e.Updates)
 	return e
 }
 
 func (e Error) whole() Event {
-	e.Errors = diagnostics(e.Errors)
-	e.Warnings = diagnostics(e.Warnings)
+	e.Source = cmp.Or(e.Source, OwnSource)
+	e.Errors = diagnostics(e.Errors, e.Source)
+	e.Warnings = diagnostics(e.Warnings, "")
 	return e
 }
 
 func (e Custom) whole() Event { return e }
 
-// diagnostics returns ds with every list in it ready for JSON; ds is not written to.
-func diagnostics(ds []Diagnostic) []Diagnostic {
+// diagnostics returns ds as of source, with every list in it ready for JSON; ds is not written to.
+func diagnostics(ds []Diagnostic, source string) []Diagnostic {
 	out := make([]Diagnostic, len(ds))
 	for i, d := range ds {
+		d.Source = source
 		d.Notes = list(d.Notes)
 		out[i] = d
 	}
@@ -141,6 +153,9 @@ type Diagnostic struct {
 	Length   int    `json:"length"`
 	LineText string `json:"lineText"`
 	Notes    []Note `json:"notes"`
+
+	// Source is set by the hub, on errors: a sync has those of every source.
+	Source string `json:"source,omitempty"`
 }
 
 // A Note adds to a [Diagnostic].

@@ -21,7 +21,7 @@ func TestEncode(t *testing.T) {
 		},
 		{
 			Error{Build: 3, Source: "esbuild", Errors: []Diagnostic{{Text: "bad \xff", File: "a\u2028b.ts", Line: 1, Column: 2, Length: 3, LineText: "x"}}, Sync: true},
-			`{"build":3,"source":"esbuild","errors":[{"text":"bad \ufffd","file":"a\u2028b.ts","line":1,"column":2,"length":3,"lineText":"x","notes":[]}],"warnings":[],"sync":true}`,
+			`{"build":3,"source":"esbuild","errors":[{"text":"bad \ufffd","file":"a\u2028b.ts","line":1,"column":2,"length":3,"lineText":"x","notes":[],"source":"esbuild"}],"warnings":[],"sync":true}`,
 		},
 	} {
 		got, err := encode(test.event.whole())
@@ -54,7 +54,7 @@ func TestEncodeFails(t *testing.T) {
 
 // The samples are the page's too: client/src tests read them.
 func TestSamples(t *testing.T) {
-	for file, event := range map[string]any{"building": new(Building), "built": new(Built), "error": new(Error), "sync": new(Built)} {
+	for file, event := range map[string]any{"building": new(Building), "built": new(Built), "error": new(Error), "sync": new(Built), "mended": new(Built), "sources": new(Error)} {
 		sample, err := os.ReadFile("../client/testdata/" + file + ".json")
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +65,15 @@ func TestSamples(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		data, err := encode(event.(Event).whole())
+		e := event.(Event).whole()
+		if file == "sources" { // one event for those of all
+			h := newHub(t, Options{})
+			for _, d := range event.(*Error).Errors {
+				publish(t, h, Error{Build: 8, Source: d.Source, Errors: []Diagnostic{d}})
+			}
+			e = h.state
+		}
+		data, err := encode(e)
 		if err != nil {
 			t.Fatal(err)
 		}

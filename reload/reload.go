@@ -120,7 +120,7 @@ func New(o Options) (*Hub, error) {
 		began: time.Now(),
 		subs:  map[*subscriber]struct{}{},
 	}
-	h.setState(Built{}.whole())
+	h.setState(Built{}.whole(), 0)
 	h.script = script(client.Script(), h.token, o.Base)
 	h.scriptTag = fmt.Sprintf("\"%x\"", sha256.Sum256(h.script))
 	return h, nil

@@ -46,26 +46,30 @@ func (h *Hub) firstWebpack() []frame {
 	if h.stateAt == 0 || h.running {
 		return nil
 	}
-	return []frame{webpackFrame(h.state, h.good.hash, true)}
+	return []frame{webpackFrame(h.state, h.state, h.good.Hash, true)}
 }
 
-// webpackFrame translates e, a whole event. Hash is of the last good build before
-// it; sync is for a stream that is new.
-func webpackFrame(e Event, hash string, sync bool) frame {
+// webpackFrame translates e, a whole event after which state is what holds: the protocol knows no
+// sources, so each message has all errors there are. Hash is of the last good build before e; sync is for
+// a stream that is new.
+func webpackFrame(e, state Event, hash string, sync bool) frame {
 	m := webpackMessage{Action: "built", Hash: hash, Errors: []string{}, Modules: map[string]string{}}
 	switch e := e.(type) {
 	case Building:
 		return frame("data: {\"action\":\"building\"}\n\n")
 	case Built:
-		if e.Hash == hash {
+		if e.Hash == hash || !e.own() {
 			sync = true // the client would ask for an update that does not exist
+		} else {
+			m.Hash = e.Hash
 		}
-		m.Hash = e.Hash
 		m.Time = int64(math.Round(e.MS))
 		m.Warnings = flat(e.Warnings)
 	case Error:
 		m.Warnings = flat(e.Warnings)
-		m.Errors = flat(e.Errors)
+	}
+	if state, ok := state.(Error); ok {
+		m.Errors = flat(state.Errors)
 	}
 	if sync {
 		m.Action = "sync"

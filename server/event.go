@@ -15,7 +15,7 @@ func event(r builder.Result, base string) reload.Event {
 	if len(r.Errors) > 0 {
 		return reload.Error{
 			Build:    r.Build,
-			Source:   r.Errors[0].Source,
+			Source:   reload.OwnSource,
 			Errors:   diagnostics(r.Errors),
 			Warnings: diagnostics(r.Warnings),
 			Updates:  updates(r, base),

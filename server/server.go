@@ -67,10 +67,11 @@ type Options struct {
 
 // A Build is what a person wants to know of one build.
 type Build struct {
-	Number   int64    // 0 for a missing module, which there was nothing to build of
+	Number   int64    // 0 where there was nothing to build: a missing module, what another source found
+	Source   string   // what found the errors or is mended, as given to Diagnose; "" for the site's own builds
 	Files    []string // what changed, relative to Dir; empty for a page's first build
 	Entry    string   // the entry point of a first build
-	Did      string   // "first build", "hot update", "style sheet", "asset", "page reload", "no change", "error"
+	Did      string   // "first build", "hot update", "style sheet", "asset", "page reload", "no change", "error", "mended"
 	Reason   string   // why a full reload, if one
 	Modules  int      // compiled
 	Took     time.Duration
@@ -240,6 +241,23 @@ func (s *Server) Reload(reason string) error {
 func (s *Server) Publish(event string, data any) error {
 	_, err := s.hub.Publish(reload.Custom{Event: event, Data: data})
 	return err
+}
+
+// Diagnose says that errors are all that is wrong with source, a name for people such as "backend" or "templates"; with none
+// it is mended. Pages show the errors of every source until each is mended, whatever the site's own builds
+// find, whose source is "esbuild" and not for others to use.
+func (s *Server) Diagnose(source string, errors []Diagnostic) error {
+	if source == "" || source == reload.OwnSource {
+		return fmt.Errorf("server: diagnose: source %q is the site's own: name what found the errors", source)
+	}
+	if s.state.diagnose(source, errors) && s.o.OnBuild != nil {
+		b := Build{Source: source, Did: "mended", Clients: s.hub.Clients(), Errors: errors}
+		if len(errors) > 0 {
+			b.Did = "error"
+		}
+		s.o.OnBuild(b)
+	}
+	return nil
 }
 
 // Close stops Run, waits for it and for a running build, and ends all event streams, in this order. It may be

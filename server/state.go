@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,9 @@ import (
 //
 // A missing module is forgotten when its file comes, which reloads the pages, and when its page
 // is loaded again: if the page still wants the module it will ask again.
+//
+// What others find wrong (a backend, a template) has a source of its own and is no business of the site's
+// builds: see diagnose.
 type state struct {
 	publish func(reload.Event) // does not wait
 	base    string
@@ -28,8 +32,9 @@ type state struct {
 	good   reload.Built  // number and hash of the last good build
 	bad    *reload.Error // what the last build found wrong, or nil
 	absent []absence
-	came   string          // why pages must reload once nothing is wrong, or ""
-	listed map[string]bool // URL paths of the folders whose listing was shown
+	came   string                  // why pages must reload once nothing is wrong, or ""
+	listed map[string]bool         // URL paths of the folders whose listing was shown
+	others map[string][]Diagnostic // what other sources have found wrong, by source
 }
 
 // An absence is a module that was asked for and is not there.
@@ -76,6 +81,27 @@ func (s *state) missed(a absence) bool {
 	}
 	s.absent = append(s.absent, a)
 	s.publish(s.wrong())
+	return true
+}
+
+// diagnose says that all that is wrong with source, which is not the site's build, is errors; nothing if it is mended. It
+// reports whether that is news.
+func (s *state) diagnose(source string, errors []Diagnostic) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if before := s.others[source]; len(errors) == 0 && len(before) == 0 || reflect.DeepEqual(before, errors) {
+		return false
+	}
+	if len(errors) == 0 {
+		delete(s.others, source)
+		s.publish(reload.Built{Build: s.good.Build, Hash: s.good.Hash, Source: source})
+		return true
+	}
+	if s.others == nil {
+		s.others = map[string][]Diagnostic{}
+	}
+	s.others[source] = slices.Clone(errors)
+	s.publish(reload.Error{Build: s.good.Build, Source: source, Errors: diagnostics(errors)})
 	return true
 }
 
@@ -143,7 +169,7 @@ func (s *state) broken() bool { return s.bad != nil || len(s.absent) > 0 }
 
 // wrong is all that is wrong, as one event.
 func (s *state) wrong() reload.Error {
-	e := reload.Error{Build: s.good.Build, Source: "devserve"}
+	e := reload.Error{Build: s.good.Build, Source: reload.OwnSource}
 	if s.bad != nil {
 		e = *s.bad
 	}

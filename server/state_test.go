@@ -31,6 +31,15 @@ func TestState(t *testing.T) {
 			s.missed(absence{name: name, from: from, Diagnostic: builder.Diagnostic{Text: "no " + name}})
 		}
 	}
+	diagnose := func(source string, texts ...string) func(*state) {
+		return func(s *state) {
+			var ds []Diagnostic
+			for _, text := range texts {
+				ds = append(ds, Diagnostic{Text: text})
+			}
+			s.diagnose(source, ds)
+		}
+	}
 	loaded := func(page string) func(*state) { return func(s *state) { s.loaded(page) } }
 	there := func(names ...string) func(*state) {
 		return func(s *state) { s.changed(func(name string) bool { return slices.Contains(names, name) }) }
@@ -47,28 +56,39 @@ func TestState(t *testing.T) {
 			{bad(2, "x"), "error 2 esbuild x"},
 			{good(3), "built 3 h3"},
 		},
+		"other sources": {
+			{good(1), "built 1 h1"},
+			{diagnose("backend", "b"), "error 1 backend b"},
+			{diagnose("backend", "b"), ""}, // known
+			{diagnose("templates"), ""},    // was never wrong
+			{bad(2, "x"), "error 2 esbuild x"},
+			{diagnose("backend", "c", "d"), "error 1 backend c d"},
+			{diagnose("backend"), "built 1 h1 backend"},
+			{diagnose("backend"), ""},
+			{good(3), "built 3 h3"},
+		},
 		"missing until its page is loaded again": {
 			{good(1), "built 1 h1"},
-			{missed("a.ts", "/"), "error 1 devserve no a.ts"},
+			{missed("a.ts", "/"), "error 1 esbuild no a.ts"},
 			{missed("a.ts", "/"), ""}, // known
 			{loaded("/other"), ""},
-			{good(2, builder.CSS), "built 2 h2 css, error 2 devserve no a.ts"},
+			{good(2, builder.CSS), "built 2 h2 css, error 2 esbuild no a.ts"},
 			{loaded("/"), "built 2 h2"},
 			{loaded("/"), ""},
-			{missed("a.ts", "/"), "error 2 devserve no a.ts"},
+			{missed("a.ts", "/"), "error 2 esbuild no a.ts"},
 		},
 		"missing until it comes": {
-			{missed("a.ts", "/"), "error 0 devserve no a.ts"},
+			{missed("a.ts", "/"), "error 0 esbuild no a.ts"},
 			{there("b.ts"), ""},
 			{there("a.ts"), "built 0  reload: a.ts was missing and is there now"},
 			{good(1), "built 1 h1"},
 		},
 		"two missing": {
-			{missed("a.ts", "/"), "error 0 devserve no a.ts"},
-			{missed("b.ts", "/"), "error 0 devserve no a.ts no b.ts"},
-			{missed("b.ts", "/two"), "error 0 devserve no a.ts no b.ts no b.ts"},
-			{there("a.ts"), "error 0 devserve no b.ts no b.ts"},
-			{loaded("/two"), "error 0 devserve no b.ts"},
+			{missed("a.ts", "/"), "error 0 esbuild no a.ts"},
+			{missed("b.ts", "/"), "error 0 esbuild no a.ts no b.ts"},
+			{missed("b.ts", "/two"), "error 0 esbuild no a.ts no b.ts no b.ts"},
+			{there("a.ts"), "error 0 esbuild no b.ts no b.ts"},
+			{loaded("/two"), "error 0 esbuild no b.ts"},
 			{there("a.ts", "b.ts"), "built 0  reload: b.ts was missing and is there now"},
 		},
 		"missing and broken": {
@@ -80,8 +100,8 @@ func TestState(t *testing.T) {
 			{good(4, builder.JS), "built 4 h4 js"},
 		},
 		"missing for a script or for nobody known": {
-			{missed("a.ts", "/lib.js"), "error 0 devserve no a.ts"},
-			{missed("b.ts", ""), "error 0 devserve no a.ts no b.ts"},
+			{missed("a.ts", "/lib.js"), "error 0 esbuild no a.ts"},
+			{missed("b.ts", ""), "error 0 esbuild no a.ts no b.ts"},
 			{loaded("/any"), "built 0 "},
 		},
 		"listings": {
@@ -108,7 +128,7 @@ func short(e reload.Event) string {
 	case reload.Building:
 		return fmt.Sprint("building ", e.Build, " ", e.Files)
 	case reload.Built:
-		text := fmt.Sprintf("built %d %s", e.Build, e.Hash)
+		text := strings.TrimSuffix(fmt.Sprintf("built %d %s %s", e.Build, e.Hash, e.Source), " ")
 		for _, u := range e.Updates {
 			text += " " + string(u.Type)
 		}

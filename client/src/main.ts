@@ -7,10 +7,10 @@ import { culprit } from "./blame";
 import { judge, startFrom } from "./catchup";
 import { config } from "./config";
 import { connect, type EventName } from "./connect";
-import { count, plain, thrownBy } from "./diagnostic";
+import { plain, thrownBy } from "./diagnostic";
 import { noteLoads } from "./loaded";
 import { overlay, pageSource } from "./overlay";
-import type { Building, Built, BuildError, Diagnostic, Message } from "./protocol";
+import { ownSource, type Building, type Built, type BuildError, type Diagnostic, type Message } from "./protocol";
 import type { Registry } from "./registry";
 import { reloader } from "./reload";
 import { sender } from "./send";
@@ -32,9 +32,9 @@ function start(): void {
   const { home, token, id, page } = config();
   let modules: Registry | undefined; // until the first bundle brings them
   const mark = badge();
-  const screen = overlay((errors, show) => {
-    if (errors === 0) mark.hide("hidden");
-    else mark.show("hidden", `Build failed: ${count(errors, "error")}`, 0, show);
+  const screen = overlay((what, show) => {
+    if (what === "") mark.hide("hidden");
+    else mark.show("hidden", what, 0, show);
   });
   let leaving = false;
   const { answered, reload } = reloader({
@@ -81,9 +81,13 @@ function start(): void {
   }
 
   async function built(b: Built, eventID: string): Promise<void> {
-    mark.hide("building");
-    if (!b.reload) screen.clear(b.source); // a mere reload mends nothing
-    warn(b.warnings);
+    const source = b.source ?? ownSource;
+    if (source === ownSource) {
+      mark.hide("building");
+      warn(b.warnings);
+    }
+    if (b.sync) screen.show([]);
+    else if (!b.reload || b.source) screen.show([], source); // a mere reload mends nothing
     const reason = await apply(b, page, modules);
     if (reason !== null) return leave(reason, eventID);
     if (b.updates.length > 0) console.info(`[devserve] updated in ${b.ms} ms: ${b.updates.map((u) => u.path).join(", ")}`);
@@ -95,7 +99,7 @@ function start(): void {
     await tell("vite:error", { type: "error", err: { message: errors[0]?.text, stack: "", ...errors[0] } });
     const reason = updates ? await applyUpdates({ ...e, updates }, page, modules) : null;
     if (reason !== null) return leave(reason, eventID);
-    if (!screen.show(e)) return; // a new stream tells it again
+    if (!screen.show(errors, e.sync ? undefined : e.source)) return; // a new stream tells it again
     warn(e.warnings);
     for (const d of e.errors) console.error(`[devserve] ${plain(d)}\n\nFix it and save: this page follows.`);
   }
@@ -124,10 +128,7 @@ function start(): void {
 
   function showThrown(thrown: [id: string, thrown: unknown][]): void {
     const turn = ++asked;
-    const show = (errors: Diagnostic[]): void => {
-      if (errors.length === 0) screen.clear(pageSource);
-      else screen.show({ type: "error", build: modules?.build ?? 0, source: pageSource, errors, warnings: [] });
-    };
+    const show = (errors: Diagnostic[]): boolean => screen.show(errors, pageSource);
     show(thrown.map(([id, t]) => thrownBy(id, t)));
     if (thrown.length === 0) return;
     void Promise.all(thrown.map(([id, t]) => describe(home, id, t))).then((errors) => {

@@ -4,42 +4,42 @@
 import { count, frame, place, plain } from "./diagnostic";
 import css from "./overlay.css";
 import { element, h, keep } from "./element";
-import type { BuildError, Diagnostic, Note } from "./protocol";
+import { ownSource, type Diagnostic, type Note } from "./protocol";
 
 /** The source of errors that the page itself found: modules that threw. A good build does not end those. */
 export const pageSource = "page";
 
 export interface Overlay {
   /**
-   * Shows errors in place of those of the same source, or takes them away if there are none.
-   * Returns false for what it knows already, which stays closed if the reader closed it.
+   * Shows errors in place of those of their source, or takes those away if there are none. Without a source
+   * they are those of all but the page itself, and each says whose it is. Returns false for
+   * what it knows already, which stays closed if the reader closed it.
    */
-  show(error: BuildError): boolean;
-  /** Takes the errors of one source away, or all. */
-  clear(source?: string): void;
+  show(errors: Diagnostic[], source?: string): boolean;
 }
 
-/** `hidden` is told how many errors the reader has closed away, 0 when none, and how to show them again. */
-export function overlay(hidden: (errors: number, show: () => void) => void): Overlay {
-  const broken = new Map<string, BuildError>(); // by source
+/** What is wrong, by source. */
+type Broken = Map<string, Diagnostic[]>;
+
+/** `hidden` is told what the reader has closed away, "" when nothing, and how to show it again. */
+export function overlay(hidden: (what: string, show: () => void) => void): Overlay {
+  const broken: Broken = new Map();
   const closed = new Set<string>(); // what the reader closed, as said
   let view: View | null = null;
 
   function render(): void {
-    const all = [...broken.values()];
-    const errors = all.flatMap((e) => e.errors);
-    const open = all.some((e) => !closed.has(said(e)));
+    const open = [...broken].some((b) => !closed.has(said(b)));
     if (open && !view) view = makeView(close);
-    if (open) view?.fill(all);
+    if (open) view?.fill(broken);
     else {
       view?.remove();
       view = null;
     }
-    hidden(open ? 0 : errors.length, reopen);
+    hidden(open || broken.size === 0 ? "" : `${summary(broken)}: ${count([...broken.values()].flat().length, "error")}`, reopen);
   }
 
   function close(): void {
-    for (const e of broken.values()) closed.add(said(e));
+    for (const b of broken) closed.add(said(b));
     render();
   }
 
@@ -49,29 +49,42 @@ export function overlay(hidden: (errors: number, show: () => void) => void): Ove
   }
 
   return {
-    show(error) {
-      const last = broken.get(error.source);
-      if (last && said(last) === said(error)) return false;
-      if (error.errors.length > 0) broken.set(error.source, error);
-      else broken.delete(error.source);
-      render();
-      return true;
-    },
-    clear(source) {
-      for (const key of broken.keys()) if (key === (source ?? key) && (source || key !== pageSource)) broken.delete(key);
+    show(errors, source) {
+      const before = [...broken].map(said).join();
+      const now: Broken = new Map();
+      for (const e of errors) {
+        const of = source ?? e.source ?? ownSource;
+        now.set(of, [...(now.get(of) ?? []), e]);
+      }
+      for (const key of broken.keys()) {
+        if (!now.has(key) && (source ? key === source : key !== pageSource)) broken.delete(key);
+      }
+      for (const [key, those] of now) broken.set(key, those); // in the place that it had
+      if ([...broken].map(said).join() === before) return false;
       if (broken.size === 0) closed.clear();
       render();
+      return true;
     },
   };
 }
 
-/** What an error says, whichever build says it: while it lasts, every build does. */
-function said(e: BuildError): string {
-  return JSON.stringify([e.source, e.errors]);
+/** What a source's errors say, whichever build says it: while they last, every build does. */
+function said([source, errors]: [string, Diagnostic[]]): string {
+  return JSON.stringify([source, errors.map((e) => ({ ...e, source }))]);
+}
+
+/** "Build failed". */
+function summary(broken: Broken): string {
+  return `${[...broken.keys()].map(called).join(" and ")} failed`;
+}
+
+/** What a source is for people. */
+function called(source: string): string {
+  return source === ownSource ? "Build" : source === pageSource ? "Page" : source;
 }
 
 interface View {
-  fill(all: BuildError[]): void;
+  fill(broken: Broken): void;
   remove(): void;
 }
 
@@ -135,14 +148,19 @@ function makeView(close: () => void): View {
   }
 
   return {
-    fill(all) {
-      const errors = all.flatMap((e) => e.errors);
-      title.textContent = all.every((e) => e.source === pageSource) ? "Page failed" : "Build failed";
+    fill(broken) {
+      const errors = [...broken.values()].flat();
+      title.textContent = summary(broken);
       const files = new Set(errors.map((e) => e.file).filter((f) => f !== "")).size;
       total.replaceChildren(count(errors.length, "error"));
       if (files > 1) total.append(h("span", { class: "files" }, ` in ${count(files, "file")}`));
       text = errors.map((e) => plain(e)).join("\n\n") + "\n";
-      list.replaceChildren(...errors.map(article));
+      list.replaceChildren(
+        ...[...broken].flatMap(([source, those]) => [
+          ...(broken.size > 1 ? [h("p", { class: "source" }, called(source))] : []),
+          ...those.map(article),
+        ]),
+      );
       list.scrollTop = 0;
       showMarks();
     },

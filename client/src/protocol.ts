@@ -10,6 +10,8 @@ export interface Diagnostic {
   length: number;
   lineText: string;
   notes: Note[];
+  /** Who found it, of an error: a sync has those of every source. */
+  source?: string;
 }
 
 export interface Note {
@@ -38,7 +40,7 @@ export interface Building {
 export interface Built {
   type: "built";
   build: number;
-  /** Whose errors are over; without it nothing is broken any more. */
+  /** Whose errors are over: the site's own build's (ownSource) where nothing is said. */
   source?: string;
   hash: string;
   ms: number;
@@ -73,6 +75,7 @@ export interface Custom {
 export interface BuildError {
   type: "error";
   build: number;
+  /** Whose errors are these and no others. */
   source: string;
   errors: Diagnostic[];
   warnings: Diagnostic[];
@@ -81,6 +84,9 @@ export interface BuildError {
   info?: ModuleInfo;
   sync?: boolean;
 }
+
+/** The source of what the build of the site itself finds. */
+export const ownSource = "esbuild";
 
 /** A message is an event's data with the event's name as its `type`. */
 export type Message = Building | Built | BuildError | Custom;

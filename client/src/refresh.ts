@@ -1,6 +1,6 @@
-// React Fast Refresh: which modules take their own updates, and when React looks at what changed.
+// Fast Refresh: which modules take their own updates, and when React or Preact looks at what changed.
 //
-// The builder appends to every module of a React site a call that names its components and
+// The builder appends to every module of such a site a call that names its components and
 // what they do with hooks (builder/refresh). What react-refresh's Babel plugin does inside of each component
 // is done here, from outside: signatures are set when a module has run, and the custom
 // hooks that they depend on are looked up before an update, while the old ones are still there.
@@ -30,35 +30,29 @@ interface Whole {
   reset: boolean;
 }
 
-/** The part of react-refresh/runtime that we call. */
-interface Runtime {
-  injectIntoGlobalHook(global: typeof globalThis): void;
+/** What does it for a library: react-refresh/runtime, by its own names, or preact.ts. */
+export interface Runtime {
   register(type: unknown, id: string): void;
-  setSignature(type: unknown, key: string, reset: boolean, hooks?: () => unknown[]): void;
-  collectCustomHooksForSignature(type: unknown): void;
+  setSignature?(type: unknown, key: string, reset: boolean, hooks?: () => unknown[]): void;
+  collectCustomHooksForSignature?(type: unknown): void;
   isLikelyComponentType(type: unknown): boolean;
-  performReactRefresh(): unknown;
+  /** Shows what was registered under the ID of another; `why` is {@link Refresh.loses}. */
+  performReactRefresh(why: (before: unknown, after: unknown) => string): unknown;
 }
 
 export class Refresh {
-  private readonly runtime: Runtime;
   private readonly signed = new WeakMap<object, Signed>();
   /** Under which name a component was registered first: React replaces one by the next of the same name. */
   private readonly names = new WeakMap<object, string>();
   private uncollected: object[] = [];
   private changed = false;
-  private primed = 0;
 
-  /** `load` is react-refresh's runtime as a CommonJS module; it must run before React's renderer does. */
+  /** `kind` tells components apart that must not come in each other's places. */
   constructor(
     private readonly registry: Registry,
-    load: (module: { exports: unknown }, exports: unknown) => void,
+    private readonly runtime: Runtime,
+    private readonly kind: (type: unknown) => string,
   ) {
-    const module = { exports: {} as unknown };
-    load(module, module.exports);
-    this.runtime = module.exports as Runtime;
-    this.runtime.injectIntoGlobalHook(globalThis);
-    this.primeRenderers();
     registry.events.on("vite:beforeUpdate", () => this.collect());
     registry.events.on("vite:afterUpdate", () => this.perform());
   }
@@ -91,8 +85,7 @@ export class Refresh {
 
   /** Registers a component, and those that are reached through it, as Tabs.Panel. */
   private take(type: unknown, name: string): void {
-    // React does not put memo(A) in the place of A.
-    const id = typeof type === "object" && type ? `${name} ${String((type as { $$typeof?: symbol }).$$typeof?.description)}` : name;
+    const id = name + this.kind(type);
     this.runtime.register(type, id);
     if (typeof type !== "function" && !this.runtime.isLikelyComponentType(type)) return;
     if (!this.names.has(type as object)) this.names.set(type as object, id);
@@ -104,15 +97,17 @@ export class Refresh {
 
   private sign(type: unknown, [key, reset, hooks]: Signature): void {
     if (typeof type !== "function" && (typeof type !== "object" || type === null)) return;
-    this.runtime.setSignature(type, key, reset, hooks);
+    this.runtime.setSignature?.(type, key, reset, hooks);
     this.signed.set(type, { key, reset, hooks });
     this.uncollected.push(type);
+    const inner = (type as { type?: unknown }).type; // of memo()
+    if (inner && !this.signed.has(inner)) this.sign(inner, [key, reset, hooks]);
   }
 
   /** Looks up the custom hooks of what has run since the last update: the old ones, for after it they are others. */
   private collect(): void {
     for (const type of this.uncollected) {
-      this.runtime.collectCustomHooksForSignature(type);
+      this.runtime.collectCustomHooksForSignature?.(type);
       this.whole(type);
     }
     this.uncollected = [];
@@ -142,12 +137,18 @@ export class Refresh {
     if (why) return this.registry.invalidate(node, false, why);
     for (const [name, type] of node.hot.signatures ?? []) {
       if (!old.has(name)) continue;
-      const { key, reset } = this.whole(type);
-      const why = reset ? "its state is to be reset" : this.whole(old.get(name)).key !== key && "its hooks changed";
+      const why = this.loses(old.get(name), type);
       const what = name === "%default%" ? "the default export of" : `${name} in`;
       if (why) console.info(`[devserve] ${what} ${node.id} is mounted anew: ${why}`);
     }
     this.changed = true;
+  }
+
+  /** Says why a component cannot go on with the state of the one before it, or "". */
+  private loses(before: unknown, after: unknown): string {
+    const { key, reset } = this.whole(after);
+    if (reset) return "its state is to be reset";
+    return this.whole(before).key === key ? "" : "its hooks changed";
   }
 
   /** Says which export keeps a module from being replaced by itself, or "". */
@@ -166,24 +167,7 @@ export class Refresh {
   private perform(): void {
     if (!this.changed) return;
     this.changed = false;
-    this.runtime.performReactRefresh();
-  }
-
-  /**
-   * Makes renderers keep note of what fails from the beginning. By itself the runtime tells them to at the first
-   * update, and an error boundary that has caught something before stays as it is when that is mended.
-   */
-  private primeRenderers(): void {
-    const hook = (globalThis as { __REACT_DEVTOOLS_GLOBAL_HOOK__?: { inject(renderer: unknown): unknown } }).__REACT_DEVTOOLS_GLOBAL_HOOK__;
-    if (!hook) return;
-    const { inject } = hook;
-    hook.inject = (...args) => {
-      const id = inject.apply(hook, args);
-      for (let i = 0; i < 2; i++) this.runtime.register(() => null, `renderer ${this.primed}`);
-      this.primed++;
-      this.runtime.performReactRefresh();
-      return id;
-    };
+    this.runtime.performReactRefresh((before, after) => this.loses(before, after));
   }
 }
 

@@ -13,6 +13,7 @@ import { blame } from "./blame";
 import { Acceptances, Events, Statuses, ViteHot, WebpackHot } from "./hot";
 import { type Job, Runner } from "./await";
 import { type Exports, exportAll, helpers, isES, Lazy, markES, reExport, retarget, rewrap, sort, toCommonJS } from "./interop";
+import type { Options } from "./preact";
 import type { ModuleInfo, Update } from "./protocol";
 import { Styles } from "./style";
 import { Updater } from "./update";
@@ -32,7 +33,7 @@ interface Meta {
   /** Shows the module's style sheet. */
   style(): void;
   resolve(spec: string): string;
-  /** Names the module's components, at its end, on sites with React. */
+  /** Names the module's components, at its end, on sites with React or Preact. */
   refresh(entries: unknown[]): void;
 }
 
@@ -152,8 +153,9 @@ export class Registry {
   onErrors: () => void = () => undefined;
   onFailure: (thrown: unknown) => void = () => this.onReload("an update failed");
 
-  // Set by react.ts, on sites with React.
+  // Set by react.ts and preact.ts, on sites with React or Preact.
   refresh: ((load: (module: { exports: unknown }, exports: unknown) => void) => void) | undefined;
+  joinPreact: ((options: Options) => void) | undefined;
   registerComponents: ((node: Node, entries: unknown[]) => void) | undefined;
 
   private env: Record<string, unknown> = { BASE_URL: "/" };
