@@ -5,21 +5,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// installed are the fixtures whose packages are there, by name.
+// installed are the folders whose packages are there.
 var installed sync.Map
 
-// fixture returns a folder of fixtures, with its npm packages installed as its lock file says.
-func fixture(name string) (string, error) {
-	dir, err := filepath.Abs(filepath.Join("fixtures", name))
+// fixture returns a folder of fixtures, with its npm packages.
+func fixture(name string) (string, error) { return withPackages("fixtures", name) }
+
+// withPackages returns a folder with its npm packages installed as its lock file says.
+func withPackages(folder, name string) (string, error) {
+	dir, err := filepath.Abs(filepath.Join(folder, name))
 	if err != nil {
 		return "", err
 	}
-	install, _ := installed.LoadOrStore(name, sync.OnceValue(func() error {
+	install, _ := installed.LoadOrStore(dir, sync.OnceValue(func() error {
 		// npm writes this file last.
 		if _, err := os.Stat(filepath.Join(dir, "node_modules", ".package-lock.json")); err == nil {
 			return nil
@@ -27,42 +31,57 @@ func fixture(name string) (string, error) {
 		npm := exec.Command("npm", "ci")
 		npm.Dir = dir
 		if out, err := npm.CombinedOutput(); err != nil {
-			return fmt.Errorf("npm ci in fixtures/%s: %w\n%s", name, err, out)
+			return fmt.Errorf("npm ci in %s/%s: %w\n%s", folder, name, err, out)
 		}
 		return nil
 	}))
 	return dir, install.(func() error)()
 }
 
-// useFixture gives the site the packages of a fixture, as files that share their content; see save.
+// useFixture gives the site the folders of a fixture: its packages, as files that share their content (see save), and
+// what it has in place of the site's own files.
 func (s *scenario) useFixture(name string) error {
 	dir, err := fixture(name)
 	if err != nil {
 		return err
 	}
-	from := filepath.Join(dir, "node_modules")
-	return filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+	return s.copy(dir, false)
+}
+
+// useExample makes the site a copy of an example, with its packages.
+func (s *scenario) useExample(name string) error {
+	dir, err := withPackages("../../examples", name)
+	if err != nil {
+		return err
+	}
+	return s.copy(dir, true)
+}
+
+// copy puts the folders in dir into the site, and the files beside them if they are wanted.
+func (s *scenario) copy(dir string, files bool) error {
+	return filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(from, path)
+		rel, err := filepath.Rel(dir, path)
 		if err != nil {
 			return err
 		}
-		to := filepath.Join(s.dir, "node_modules", rel)
 		switch {
 		case d.IsDir() && d.Name() == ".bin":
 			return filepath.SkipDir
 		case d.IsDir():
-			return os.MkdirAll(to, 0o777)
-		case os.Link(path, to) == nil:
+			return os.MkdirAll(s.path(rel), 0o777)
+		case filepath.Dir(rel) == "." && !files:
+			return nil // npm's
+		case strings.HasPrefix(rel, "node_modules") && os.Link(path, s.path(rel)) == nil:
 			return nil
 		}
-		data, err := os.ReadFile(path) // on another file system
+		data, err := os.ReadFile(path) // the site's own, or on another file system
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(to, data, 0o666)
+		return s.save(filepath.ToSlash(rel), data)
 	})
 }
 

@@ -57,7 +57,18 @@ func TestPages(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				newScenario(t, b, f, a).run()
+				names := fixturesOf(a)
+				if len(names) == 0 {
+					newScenario(t, b, f, a).run()
+				}
+				for _, fixture := range names {
+					t.Run(fixture, func(t *testing.T) {
+						t.Parallel()
+						s := newScenario(t, b, f, a)
+						s.fixture = fixture
+						s.run()
+					})
+				}
 			})
 		}
 	})
@@ -68,6 +79,7 @@ type scenario struct {
 	t       *testing.T
 	browser *browser
 	file    string
+	fixture string // of those that it runs with, this time's
 	archive *txtar.Archive
 	dir     string // the site
 	uses    uses
@@ -75,6 +87,16 @@ type scenario struct {
 	tabs    []*tab
 	tab     *tab // of the steps that follow
 	settled int
+}
+
+// fixturesOf are the fixtures that a scenario says it runs with, one at a time.
+func fixturesOf(a *txtar.Archive) []string {
+	for line := range strings.Lines(string(a.Comment)) {
+		if names, ok := strings.CutPrefix(line, "use fixture "); ok {
+			return strings.Fields(names)
+		}
+	}
+	return nil
 }
 
 func newScenario(t *testing.T, b *browser, file string, a *txtar.Archive) *scenario {

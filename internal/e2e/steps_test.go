@@ -29,7 +29,9 @@ import (
 //	use binary                 by the command, in a process of its own
 //	use gate                   with builds that can be held up
 //	use header NAME: VALUE     with a header on every answer
-//	use fixture NAME           with the npm packages of fixtures/NAME as its node_modules
+//	use fixture NAME…          with the npm packages of fixtures/NAME as its node_modules, and its other files in place
+//	                           of the site's own; once with each of several
+//	use example NAME           with a copy of examples/NAME as the site, and its npm packages
 //	use webpack-client FILE QUERY    with webpack-hot-middleware's own client as FILE, told QUERY
 //
 // Pages:
@@ -287,7 +289,9 @@ func (s *scenario) use(rest string) error {
 		}
 		s.uses.header.Set(name, value)
 	case "fixture":
-		return s.useFixture(value)
+		return s.useFixture(s.fixture)
+	case "example":
+		return s.useExample(value)
 	case "webpack-client":
 		file, query, _ := strings.Cut(value, " ")
 		return s.useWebpackClient(file, query)
