@@ -32,6 +32,12 @@ var react string
 // React returns what stands after [Runtime] in the bundles of a React site: the host of React Fast Refresh.
 func React() []byte { return []byte(react) }
 
+//go:embed dist/preact.js
+var preact string
+
+// Preact is [React] for a Preact site.
+func Preact() []byte { return []byte(preact) }
+
 // Runtime returns the module registry, a classic script that starts a page's bundle. It
 // is the same registry that [Script] carries; whichever runs first creates it.
 func Runtime() []byte { return []byte(runtime) }

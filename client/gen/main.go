@@ -47,6 +47,11 @@ var bundles = []bundle{
 		footer: `})();`,
 	},
 	{
+		in: "src/preact.ts", out: "dist/preact.js",
+		banner: `(() => { "use strict";`,
+		footer: `})();`,
+	},
+	{
 		in: "src/react.ts", out: "dist/react.js",
 		banner: `(() => { "use strict";`,
 		footer: `})();`,

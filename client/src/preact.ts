@@ -1,0 +1,154 @@
+// Preact's part in Fast Refresh. Comes in front of the bundles of a Preact site, after the runtime.
+//
+// @prefresh/core (builder/preact/core.js) knows which components are on the screen and puts one in the place of another. Which one,
+// and whether its state can stay, is said here, by the rules that hold for React. So is what is to be shown again
+// because it failed, which prefresh leaves to the next reload.
+
+import { Refresh, type Runtime } from "./refresh";
+import type {} from "./registry"; // declares __devserve
+
+/** A component's instance. */
+interface Instance {
+  constructor: { getDerivedStateFromError?: unknown; new (props: unknown, context: unknown): { state?: object } };
+  componentDidCatch?: unknown;
+  props: unknown;
+  context: unknown;
+  state: object;
+  __P?: unknown; // the DOM node that it is in, while it is in one
+  __H?: { __: { __?: unknown }[] }; // its hooks; a state's value is [state, set]
+  setState(change: object): void;
+  forceUpdate(): void;
+}
+
+/** A node of the tree; `__` is its parent. */
+interface VNode {
+  __?: VNode;
+  __c?: Instance;
+}
+
+type CatchError = (error: unknown, node: VNode, ...rest: unknown[]) => void;
+
+/** Preact's options, of which some have names that its build shortens: https://github.com/preactjs/preact/blob/main/mangle.json */
+export interface Options {
+  __e: CatchError;
+  debounceRendering?: (process: Process) => void;
+}
+
+/** Renders what waits for it; Preact 10 counts how often in `__r`. */
+type Process = (() => void) & { __r?: number };
+
+type Replace = (before: unknown, after: unknown, reset: boolean) => void;
+
+class Preact implements Runtime {
+  private readonly known = new WeakSet<object>();
+  private readonly latest = new Map<string, object>();
+  private readonly pending = new Map<object, object>();
+  /** The boundaries that have caught an error, and which. */
+  private readonly caught = new Map<Instance, unknown>();
+  /** The components that could not be rendered again, as nobody caught what was thrown. */
+  private readonly failed = new Set<Instance>();
+  /** Whether a root was not even begun. */
+  private rootless = false;
+
+  constructor(private readonly reload: (reason: string) => void) {}
+
+  /** Takes in Preact itself, before it renders anything, and with prefresh in it. */
+  join(options: Options): void {
+    const { __e: next } = options;
+    options.__e = (error, node, ...rest) => {
+      const boundary = boundaryOf(node);
+      try {
+        next(error, node, ...rest);
+      } catch (thrown) {
+        this.fail(node);
+        throw thrown;
+      }
+      if (boundary && !isPromise(error)) this.caught.set(boundary, error);
+    };
+    // As prefresh's, but what is thrown reaches the page's error event, and so the overlay.
+    options.debounceRendering = (process) => queueMicrotask(() => {
+      try {
+        process();
+      } catch (thrown) {
+        process.__r = 0;
+        throw thrown;
+      }
+    });
+  }
+
+  /** Called for the component that threw, then for those around it, up to that which was rendered first. */
+  private fail(node: VNode): void {
+    if (node.__c) this.failed.add(node.__c);
+    if (!node.__) this.rootless = true;
+  }
+
+  register(type: unknown, id: string): void {
+    if (typeof type !== "function" || this.known.has(type)) return;
+    this.known.add(type);
+    const before = this.latest.get(id);
+    this.latest.set(id, type);
+    if (before) this.pending.set(before, type);
+    const { type: inner } = type as { type?: unknown }; // of memo()
+    this.register(inner, `${id} memo`);
+  }
+
+  isLikelyComponentType(type: unknown): boolean {
+    if (typeof type !== "function" || "Provider" in type) return false; // the latter is a context
+    const prototype = type.prototype as { render?: unknown; isReactComponent?: unknown } | undefined;
+    if (prototype?.render ?? prototype?.isReactComponent) return true;
+    return /^\p{Lu}/u.test(type.name) && !isClass(type);
+  }
+
+  performReactRefresh(why: (before: unknown, after: unknown) => string): void {
+    if (this.rootless) return this.reload("a component threw before there was anything to keep");
+    const { replaceComponent } = (globalThis as unknown as { __PREFRESH__: { replaceComponent: Replace } }).__PREFRESH__;
+    for (const [before, after] of this.pending) replaceComponent(before, after, why(before, after) !== "");
+    this.pending.clear();
+    for (const component of this.failed) if (component.__P) component.forceUpdate();
+    this.failed.clear();
+    for (const [boundary, error] of this.caught) if (boundary.__P) reset(boundary, error);
+    this.caught.clear();
+  }
+}
+
+/** Gives an error boundary the state that it began with. */
+function reset(boundary: Instance, error: unknown): void {
+  for (const { __: value } of boundary.__H?.__ ?? []) {
+    if (Array.isArray(value) && value[0] === error) (value[1] as (state: undefined) => void)(undefined); // useErrorBoundary
+  }
+  const none = Object.fromEntries(Object.keys(boundary.state ?? {}).map((key) => [key, undefined]));
+  boundary.setState({ ...none, ...new boundary.constructor(boundary.props, boundary.context).state });
+}
+
+/** The component that will be asked to take what was thrown at a node. */
+function boundaryOf(node: VNode): Instance | undefined {
+  for (let at = node.__; at; at = at.__) {
+    if (at.__c?.componentDidCatch ?? at.__c?.constructor.getDerivedStateFromError) return at.__c;
+  }
+  return undefined;
+}
+
+/** Suspense throws promises. */
+function isPromise(thrown: unknown): boolean {
+  return typeof (thrown as { then?: unknown } | null)?.then === "function";
+}
+
+/** Classes and functions are rendered in two ways, and what memo() and forwardRef() return has functions in it. */
+function kind(type: unknown): string {
+  if (typeof type !== "function") return "";
+  if ("$$typeof" in type) return " forwardRef";
+  if ("type" in type) return " memo";
+  return (type.prototype as { render?: unknown } | undefined)?.render ? " class" : "";
+}
+
+function isClass(type: object): boolean {
+  return Function.prototype.toString.call(type).startsWith("class");
+}
+
+const page = globalThis.__devserve!;
+page.joinPreact ??= (options) => {
+  const runtime = new Preact((reason) => page.onReload(reason));
+  runtime.join(options);
+  const host = new Refresh(page, runtime, kind);
+  page.registerComponents = (node, entries) => host.register(node, entries as never);
+};
