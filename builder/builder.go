@@ -14,7 +14,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -170,12 +169,12 @@ type Builder struct {
 	learned map[string]target
 	outside map[string]string // files outside the site that pages may load, by name
 
-	cache    *cache            // nil without one
+	cache *cache // nil without one
 
 	sourcesMu sync.Mutex
 	sources   map[string][]byte // what the running build has read, by path
-	configs  map[string]string // see configOf
-	recalled int               // modules that came from the cache
+	configs   map[string]string // see configOf
+	recalled  int               // modules that came from the cache
 
 	inputsMu sync.Mutex
 	inputs   []string
@@ -203,8 +202,8 @@ func New(o Options) (*Builder, error) {
 		bundles: map[string]*bundle{}, pending: map[*module]bool{}, past: map[string]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{},
 		byFile: map[string][]*module{}, byLookup: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
-		jsx: detectJSX(dir),
 	}
+	b.setJSX(detectJSX(dir))
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -755,7 +754,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 		clear(b.configs)
 	}
 	if configured {
-		b.jsx = detectJSX(b.resolver.dir)
+		b.setJSX(detectJSX(b.resolver.dir))
 		for _, m := range b.modules {
 			set[m] = true
 		}
@@ -979,41 +978,6 @@ func (b *Builder) Close() error {
 	defer b.mu.Unlock()
 	b.cache.close()
 	return nil
-}
-
-// jsx is how JSX is compiled where no tsconfig.json says otherwise.
-type jsx struct {
-	mode   api.JSX
-	source string
-	react  bool // components are registered for React Fast Refresh
-}
-
-// detectJSX looks at the site's package.json, or the nearest above it: with React or Preact, JSX needs no import.
-func detectJSX(dir string) jsx {
-	for {
-		data, err := os.ReadFile(filepath.Join(dir, "package.json"))
-		if err == nil {
-			var p struct {
-				Dependencies, DevDependencies, PeerDependencies map[string]string
-			}
-			_ = json.Unmarshal(data, &p) // a broken one is reported by esbuild, with its place
-			has := func(name string) bool {
-				return p.Dependencies[name] != "" || p.DevDependencies[name] != "" || p.PeerDependencies[name] != ""
-			}
-			switch {
-			case has("react"):
-				return jsx{mode: api.JSXAutomatic, react: true}
-			case has("preact"):
-				return jsx{mode: api.JSXAutomatic, source: "preact"}
-			}
-			return jsx{}
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return jsx{}
-		}
-		dir = up
-	}
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -62,7 +62,7 @@ func (b *Builder) script(entry *module, exports bool) *bundle {
 		w.addString("console.error(" + quote("[devserve] "+b.failure(entry)) + ");\n")
 	} else {
 		if exports {
-			b.writeReact(w)
+			b.writeHost(w)
 		}
 		b.writeModules(w, out, b.static(entry), b.remotes(entry))
 		b.writeStart(w, entry, exports)

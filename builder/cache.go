@@ -324,7 +324,7 @@ func (b *Builder) session(f func(pb api.PluginBuild)) {
 // cacheKey is of a module's ID, its content, and what tells esbuild how to compile it.
 func (b *Builder) cacheKey(m *module, data []byte) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%d\n%s\n", m.id, m.kind, b.configOf(filepath.Dir(m.path)))
+	fmt.Fprintf(h, "%s\n%d\n%v\n%s\n", m.id, m.kind, b.jsx, b.configOf(filepath.Dir(m.path)))
 	h.Write(data)
 	return string(h.Sum(nil)[:16])
 }
@@ -470,7 +470,7 @@ func (b *Builder) rememberDependencies(d *dependencies, began time.Time) {
 
 func (b *Builder) dependencyKey(ms []*module) string {
 	h := sha256.New()
-	io.WriteString(h, "dependencies\n"+b.configOf(b.resolver.dir)+"\n")
+	io.WriteString(h, "dependencies\n"+string(b.jsx.library)+"\n"+b.configOf(b.resolver.dir)+"\n")
 	for _, m := range ms {
 		fmt.Fprintln(h, m.id, m.path)
 	}

@@ -63,6 +63,9 @@ var (
 func (b *Builder) bundleDependencies(ms []*module, maps api.SourceMap) *dependencies {
 	d := &dependencies{modules: ms}
 	var table strings.Builder
+	if b.withPrefresh() {
+		table.WriteString("require(" + quote(prefreshEntry) + ");\n")
+	}
 	table.WriteString("module.exports = {\n")
 	for _, m := range ms {
 		d.ids = append(d.ids, m.id)
@@ -146,6 +149,9 @@ type dependencyBuild struct {
 
 func (w *dependencyBuild) setup(pb api.PluginBuild) {
 	b := w.b
+	if b.jsx.library == preact {
+		b.joinPreact(pb)
+	}
 	pb.OnResolve(api.OnResolveOptions{Filter: "^" + sourcePrefix}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
 		return api.OnResolveResult{Path: strings.TrimPrefix(args.Path, sourcePrefix), External: true}, nil
 	})

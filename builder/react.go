@@ -2,8 +2,6 @@ package builder
 
 import (
 	_ "embed" // for go:embed
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/devserve/devserve/builder/refresh"
@@ -16,35 +14,31 @@ import (
 //go:embed react/runtime.js
 var refreshRuntime []byte
 
-// writeReact writes what stands before the modules of a React site.
-func (b *Builder) writeReact(w *writer) {
-	if !b.jsx.react {
-		return
+// writeHost writes what stands before the modules of a React or Preact site.
+func (b *Builder) writeHost(w *writer) {
+	switch b.jsx.library {
+	case react:
+		w.add(client.React())
+		w.addString("\nglobalThis.__devserve.refresh(function(module, exports) { var process = { env: { NODE_ENV: \"development\" } };\n")
+		w.add(b.ownRefreshRuntime())
+		w.addString("\n});\n")
+	case preact:
+		w.add(client.Preact())
+		w.addString("\n")
 	}
-	w.add(client.React())
-	w.addString("\nglobalThis.__devserve.refresh(function(module, exports) { var process = { env: { NODE_ENV: \"development\" } };\n")
-	w.add(b.ownRefreshRuntime())
-	w.addString("\n});\n")
 }
 
 func (b *Builder) ownRefreshRuntime() []byte {
-	for dir := b.resolver.dir; ; dir = filepath.Dir(dir) {
-		own := filepath.Join(dir, "node_modules", "react-refresh", "cjs", "react-refresh-runtime.development.js")
-		if regular(own) == nil {
-			if data, err := os.ReadFile(own); err == nil {
-				return data
-			}
-		}
-		if filepath.Dir(dir) == dir {
-			return refreshRuntime
-		}
+	if own, ok := installed(b.resolver.dir, "react-refresh/cjs/react-refresh-runtime.development.js"); ok {
+		return own
 	}
+	return refreshRuntime
 }
 
-// withComponents is code with the line that names its components, on a React site. A module that cannot be read is
+// withComponents is code with the line that names its components, on a React or Preact site. A module that cannot be read is
 // left as it is: its importers run again in its place.
 func (b *Builder) withComponents(m *module, code []byte) []byte {
-	if !b.jsx.react || m.namespace != "" {
+	if b.jsx.library == "" || m.namespace != "" {
 		return code
 	}
 	source, _ := b.source(m.path) // without it a comment in it goes unseen

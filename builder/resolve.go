@@ -34,6 +34,7 @@ type resolver struct {
 	base string // the URL prefix
 
 	plugins bool // the user has plugins, which must see every import
+	compat  bool // Preact stands in for React
 
 	mu    sync.Mutex
 	dirs  map[string]map[string]fs.FileMode // directory listings; nil for none
@@ -113,6 +114,9 @@ func (r *resolver) resolve(pb api.PluginBuild, args api.OnResolveArgs) (target, 
 		if res = pb.Resolve(spec, options); len(res.Errors) == 0 {
 			res.Suffix = query
 		}
+	}
+	if len(res.Errors) > 0 && r.compat && inCompat(spec) != "" {
+		res = pb.Resolve(inCompat(spec), options)
 	}
 	switch {
 	case len(res.Errors) > 0 || res.External && isBare(res.Path):

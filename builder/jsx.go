@@ -1,0 +1,106 @@
+package builder
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// A library is one whose components keep their state while they are edited.
+type library string
+
+const (
+	react  library = "react"
+	preact library = "preact"
+)
+
+// jsx is how JSX is compiled where no tsconfig.json says otherwise, and for which library.
+type jsx struct {
+	mode    api.JSX
+	source  string
+	library library // "" for none
+}
+
+// detectJSX looks at the site's package.json, or the nearest above it: with React or Preact, JSX needs no import.
+func detectJSX(dir string) jsx {
+	asReact := jsx{mode: api.JSXAutomatic, library: react}
+	asPreact := jsx{mode: api.JSXAutomatic, source: "preact", library: preact}
+	for at := dir; ; at = filepath.Dir(at) {
+		data, err := os.ReadFile(filepath.Join(at, "package.json"))
+		if err != nil {
+			if filepath.Dir(at) == at {
+				return jsx{}
+			}
+			continue
+		}
+		var p struct {
+			Dependencies, DevDependencies, PeerDependencies map[string]string
+		}
+		_ = json.Unmarshal(data, &p) // a broken one is reported by esbuild, with its place
+		has := func(name string) bool {
+			return p.Dependencies[name] != "" || p.DevDependencies[name] != "" || p.PeerDependencies[name] != ""
+		}
+		switch {
+		case has("react") && isCompat(dir):
+			return jsx{mode: api.JSXAutomatic, library: preact}
+		case has("react") && has("preact") && importSource(dir) == "preact":
+			return asPreact
+		case has("react"):
+			return asReact
+		case has("preact"):
+			return asPreact
+		}
+		return jsx{}
+	}
+}
+
+func (b *Builder) setJSX(j jsx) {
+	b.jsx = j
+	b.resolver.compat = j.library == preact
+}
+
+// isCompat reports whether the package that is installed as react is @preact/compat.
+func isCompat(dir string) bool {
+	data, ok := installed(dir, "react/package.json")
+	var p struct{ Name string }
+	return ok && json.Unmarshal(data, &p) == nil && p.Name == "@preact/compat"
+}
+
+// installed returns a file of a package, as what is in dir would find it.
+func installed(dir, name string) ([]byte, bool) {
+	for {
+		path := filepath.Join(dir, "node_modules", filepath.FromSlash(name))
+		if regular(path) == nil {
+			if data, err := os.ReadFile(path); err == nil {
+				return data, true
+			}
+		}
+		if filepath.Dir(dir) == dir {
+			return nil, false
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// importSource is the package that JSX in dir imports from as its tsconfig.json says; esbuild is asked, for what that
+// file extends.
+func importSource(dir string) string {
+	var found string
+	built := api.Build(api.BuildOptions{
+		AbsWorkingDir: dir, Bundle: true, JSX: api.JSXAutomatic, LogLevel: api.LogLevelSilent,
+		Stdin: &api.StdinOptions{Contents: "<a/>", Loader: api.LoaderTSX, ResolveDir: dir, Sourcefile: "jsx.tsx"},
+		Plugins: []api.Plugin{{Name: pluginName, Setup: func(pb api.PluginBuild) {
+			pb.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+				found = strings.TrimSuffix(args.Path, "/jsx-runtime")
+				return api.OnResolveResult{Path: args.Path, External: true}, nil
+			})
+		}}},
+	})
+	if len(built.Errors) > 0 {
+		return ""
+	}
+	return found
+}
