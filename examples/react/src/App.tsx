@@ -1,39 +1,46 @@
-import { useState } from "react";
-import { AddItem } from "./AddItem";
-import { ItemRow } from "./ItemRow";
-import { usePacking } from "./usePacking";
+import { lazy, Suspense, useState } from "react";
+import { Card } from "./Card";
+import { ErrorBoundary } from "./ErrorBoundary";
+import { Forecast } from "./Forecast";
+import { Header } from "./Header";
+import { PackingList } from "./PackingList";
+import { Stepper } from "./Stepper";
+import { useRoute } from "./useRoute";
+import styles from "./App.module.css";
+
+// Comes when it is first shown, and is replaced like any other module from then on.
+const Postcard = lazy(() => import("./Postcard"));
 
 export function App() {
-  const { items, add, toggle, remove } = usePacking();
+  const route = useRoute();
   const [days, setDays] = useState(3);
-  const packed = items.filter((item) => item.packed).length;
+  const [travellers, setTravellers] = useState(2);
 
   return (
-    <main>
-      <header>
-        <img src="/bag.svg" alt="" width="48" height="48" />
-        <h1>Packing list</h1>
-        <p aria-live="polite">{packed === items.length ? "Ready to go." : `${packed} of ${items.length} packed`}</p>
-      </header>
-      <progress max={items.length} value={packed} aria-label="Packed" />
-      <label className="days">
-        Days away
-        <input type="range" min="1" max="14" value={days} onChange={(e) => setDays(e.target.valueAsNumber)} />
-        <output>{days}</output>
-      </label>
-      <ul>
-        {items.map((item) => (
-          <ItemRow
-            key={item.id}
-            name={item.name}
-            pieces={Math.ceil(item.perDay * days)}
-            packed={item.packed}
-            onToggle={() => toggle(item.id)}
-            onRemove={() => remove(item.id)}
-          />
-        ))}
-      </ul>
-      <AddItem onAdd={add} />
-    </main>
+    <div className={styles.page}>
+      <Header route={route} />
+      <main className={styles.main}>
+        {/* Hidden and not left out: what was packed stays packed while the postcard is written. */}
+        <div hidden={route === "/postcard"}>
+          <PackingList days={days} travellers={travellers} />
+        </div>
+        {route === "/postcard" && (
+          <Suspense fallback={<p role="status">Looking for a pen…</p>}>
+            <Postcard days={days} />
+          </Suspense>
+        )}
+      </main>
+      <aside className={styles.aside} aria-label="The trip">
+        <Card title="Trip" file="Stepper.tsx" hint="Give the buttons other signs: the numbers stay.">
+          <Stepper label="Days away" value={days} max={7} onChange={setDays} />
+          <Stepper label="Travellers" value={travellers} max={6} onChange={setTravellers} />
+        </Card>
+        <Card title="Forecast" file="Forecast.tsx" hint="Throw an error in it: the boundary shows it, until you mend it.">
+          <ErrorBoundary>
+            <Forecast days={days} />
+          </ErrorBoundary>
+        </Card>
+      </aside>
+    </div>
   );
 }

@@ -1,3 +1,5 @@
+import styles from "./ItemRow.module.css";
+
 interface Props {
   name: string;
   pieces: number;
@@ -8,7 +10,7 @@ interface Props {
 
 export function ItemRow({ name, pieces, packed, onToggle, onRemove }: Props) {
   return (
-    <li className={packed ? "packed" : undefined}>
+    <li className={styles.row}>
       <label>
         <input type="checkbox" checked={packed} onChange={onToggle} />
         <span>{name}</span>
