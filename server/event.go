@@ -45,8 +45,15 @@ func info(r builder.Result) json.RawMessage {
 	return data
 }
 
-// inlineLimit is how much code an event carries, in bytes; beyond it pages load an update's modules by URL. An
-// event is kept for replay and sent to every tab, so what is large is better asked for by those who need it.
+// inlineLimit is how much code an event carries, in bytes; beyond it pages load an update's modules by URL. From the
+// write of a file to its code running in Chromium takes, medians of ten, in the event and by URL:
+//
+//	16 KB   10 and 15 ms        512 KB   97 and 115 ms
+//	64 KB   19 and 31 ms          1 MB  199 and 238 ms
+//	256 KB  56 and 67 ms          4 MB  908 and 990 ms
+//
+// So what a person writes goes into the event. Of what is larger the request is the least part, and an event is kept for
+// replay and sent to every tab, whether it has the module or not.
 const inlineLimit = 256 << 10
 
 func updates(r builder.Result, base string) []reload.Update {
