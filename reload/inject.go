@@ -8,12 +8,9 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/html"
 )
 
 // Injection adds one script element to what a handler answers while it answers it.
@@ -24,6 +21,7 @@ import (
 //   - where there is no <head>, before the first content: what is neither doctype,
 //     <html>, comment nor space. The parser opens a head there.
 //
+// Of what follows only the rest of the head up to its first script is read, for a policy's nonce.
 // No text of a script, template or comment can be mistaken for a tag, as the reading
 // ends before any of them. What has been read before that place is passed on as it
 // comes; only an unfinished token is held, and the header as long as nothing was
@@ -38,12 +36,22 @@ import (
 // Inject wraps next so that every complete HTML document it answers loads the client.
 // What a browser asks for in order to show it is a document; where the request
 // does not say (curl, or plain http to an address that is not this machine), what begins as
-// one. Answers to scripts of the page, fragments, other types, encoded bodies and
-// UTF-16 are left alone. The response header Devserve-Page, by which a handler names the
-// file it answers with, becomes data-page and is removed.
+// one. Answers to scripts of the page, fragments, other types and UTF-16 are left alone; a page in gzip, brotli
+// or zstd is sent decoded. The response header Devserve-Page, by which a handler names the
+// file it answers with, becomes data-page and is removed; so does Devserve-Copy, the key of a copy of
+// the answer, with data-copy.
+//
+// If a page's Content-Security-Policy has a nonce for scripts, the element carries it. If it stops the
+// client, a warning is logged, once for each page and directive; the policy stays as it is.
+//
+// A body that ends early, so that its Content-Length or its encoding shows that something is missing, ends as one
+// that is cut off: by a panic with [http.ErrAbortHandler], as in [net/http/httputil.ReverseProxy].
 func (h *Hub) Inject(next http.Handler) http.Handler {
+	warned := new(warned)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in := &injector{ResponseWriter: w, hub: h, id: h.ID(), url: r.URL.Path, wants: whatIsWanted(r), head: r.Method == http.MethodHead}
+		in := &injector{ResponseWriter: w, hub: h, warned: warned, id: h.ID(), url: r.URL.Path, host: r.Host,
+			wants: whatIsWanted(r), head: r.Method == http.MethodHead, outer: w.Header().Get("Content-Encoding")}
+		defer in.stop()
 		next.ServeHTTP(in, in.request(r))
 		in.finish() // not after a panic: half a page is not completed
 	})
@@ -59,7 +67,7 @@ const (
 )
 
 func whatIsWanted(r *http.Request) wants {
-	for _, fragment := range []string{"Hx-Request", "Turbo-Frame", "X-Requested-With", "Datastar-Request"} {
+	for _, fragment := range []string{"Hx-Request", "Turbo-Frame", "X-Turbo-Request-Id", "Datastar-Request", "X-Requested-With"} {
 		if r.Header.Get(fragment) != "" {
 			return wantsData
 		}
@@ -76,20 +84,29 @@ func whatIsWanted(r *http.Request) wants {
 // An injector is the ResponseWriter of one answer.
 type injector struct {
 	http.ResponseWriter
-	hub   *Hub
-	id    string // newest event when the request came
-	url   string
-	wants wants
-	head  bool // the request's method is HEAD
-	known bool // the request named our entity tag of this very event
+	hub    *Hub
+	warned *warned
+	id     string // newest event when the request came
+	url    string // its path
+	host   string
+	wants  wants
+	head   bool   // the request's method is HEAD
+	known  bool   // the request named our entity tag of this very event
+	outer  string // Content-Encoding when the request came: of a middleware around us, which will encode
 
 	state  state
 	code   int         // given to WriteHeader
 	header http.Header // as it was then, and to be sent; nil once it was
 	given  http.Header // as it was then
 	page   string      // from Devserve-Page
+	copy   string      // from Devserve-Copy
+	length int64       // what Content-Length promised, where we had to remove it
+	got    int64       // bytes that next has written
+	coded  *decoding   // what next writes goes through this; nil where it is plain
+	lost   bool        // what it decoded could not be written: the browser has gone
 	buf    []byte      // of the body, not yet passed on
 	scan   scanner
+	late   bool // next has returned
 }
 
 type state int
@@ -139,13 +156,38 @@ func (in *injector) Unwrap() http.ResponseWriter { return in.ResponseWriter }
 func (in *injector) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(in.ResponseWriter).Hijack()
 	if err == nil {
-		in.state, in.buf = pass, nil
+		in.state, in.buf, in.coded, in.length = pass, nil, nil, 0
 	}
 	return conn, rw, err
 }
 
+// CloseNotify is for gin, whose Context.Stream takes it for granted.
+func (in *injector) CloseNotify() <-chan bool {
+	for w := in.ResponseWriter; ; {
+		switch t := w.(type) {
+		case closeNotifier:
+			return t.CloseNotify()
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return nil // never
+		}
+	}
+}
+
+// closeNotifier is [http.CloseNotifier], which is deprecated.
+type closeNotifier interface{ CloseNotify() <-chan bool }
+
 // WriteHeader decides from the header what happens to the body.
 func (in *injector) WriteHeader(code int) {
+	header := in.Header()
+	in.take("Devserve-Page", &in.page)
+	in.take("Devserve-Copy", &in.copy)
+	for _, name := range []string{"Cross-Origin-Resource-Policy", "X-Content-Type-Options"} {
+		if values := header[name]; len(values) > 1 {
+			header[name] = values[:1] // Guard's: a proxy has added those of its upstream
+		}
+	}
 	informational := code >= 100 && code < 200 && code != http.StatusSwitchingProtocols
 	if informational || in.state != begin {
 		if in.header == nil { // else it is one too many, and the server has not even seen the first
@@ -153,9 +195,6 @@ func (in *injector) WriteHeader(code int) {
 		}
 		return
 	}
-	header := in.Header()
-	in.page = header.Get("Devserve-Page")
-	header.Del("Devserve-Page")
 	in.code = code
 	types, typed := header["Content-Type"]
 	switch {
@@ -164,14 +203,25 @@ func (in *injector) WriteHeader(code int) {
 		in.giveUp("")
 	case code < 200 || code == http.StatusNoContent || code == http.StatusPartialContent || code >= 300 && code < 400:
 		in.giveUp("") // no page, or none that is shown
-	case !typed && in.wants != wantsData && header.Get("Content-Encoding") == "":
+	case !typed && in.wants != wantsData && in.encoding(header) == "" && !in.late:
 		in.state = sniff
 		in.hold()
 	case isHTML(types):
 		in.hold()
 		in.begin()
+		if in.late && in.header != nil {
+			in.release() // nothing tells when this body ends
+		}
 	default:
 		in.giveUp("")
+	}
+}
+
+// take removes a header that is for us.
+func (in *injector) take(name string, into *string) {
+	if values, ok := in.Header()[name]; ok {
+		*into = strings.Join(values, "")
+		in.Header().Del(name)
 	}
 }
 
@@ -181,17 +231,46 @@ func (in *injector) begin() {
 		in.header.Add("Vary", "Sec-Fetch-Dest") // a script's copy is not the page's
 	}
 	_, params, _ := mime.ParseMediaType(in.header.Get("Content-Type"))
-	switch encoding := in.header.Get("Content-Encoding"); {
+	encoding := in.encoding(in.header)
+	decoder, known := codings[encoding]
+	switch {
 	case in.wants == wantsData:
 		in.giveUp("")
-	case encoding != "" && encoding != "identity":
+	case encoding != "" && (!known || in.late):
 		in.giveUp("the body is encoded: " + encoding)
 	case slices.Contains(utf16Labels, strings.ToLower(params["charset"])):
 		in.giveUp(reasonUTF16)
 	default:
 		in.state = scanning
 		in.scan.fragments = in.wants == wantsDocument
+		if encoding != "" {
+			in.coded = newDecoding(decoder, decoded{in})
+			in.otherBytes()
+			in.header.Del("Content-Encoding")
+			in.header.Del("Content-Length")
+			if tag := in.header.Get("Etag"); strings.HasPrefix(tag, `"`) {
+				in.header.Set("Etag", "W/"+tag)
+			}
+		}
 	}
+}
+
+// encoding returns the coding that the body has when it comes to us, or "".
+func (in *injector) encoding(header http.Header) string {
+	encoding := strings.Join(header["Content-Encoding"], ", ")
+	if encoding == in.outer || strings.EqualFold(encoding, "identity") {
+		return ""
+	}
+	return strings.ToLower(encoding)
+}
+
+// decoded takes what a decoding makes.
+type decoded struct{ in *injector }
+
+func (d decoded) Write(b []byte) (int, error) {
+	n, err := d.in.write(b)
+	d.in.lost = d.in.lost || err != nil
+	return n, err
 }
 
 const reasonUTF16 = "the body is in UTF-16"
@@ -239,15 +318,25 @@ func (in *injector) send() {
 // amend makes the header that of a page with a script of length more bytes in it, or
 // perhaps in it where more is negative.
 func (in *injector) amend(more int) {
-	for _, of := range []string{"Accept-Ranges", "Last-Modified", "Content-Md5", "Content-Digest", "Repr-Digest", "Digest"} {
-		in.header.Del(of) // the entity that this describes is another
-	}
+	in.otherBytes()
+	in.header.Del("Last-Modified")
 	in.markTag(in.header)
 	length, err := strconv.ParseInt(in.header.Get("Content-Length"), 10, 64)
-	if err == nil && more >= 0 {
+	switch {
+	case err == nil && more >= 0:
 		in.header.Set("Content-Length", strconv.FormatInt(length+int64(more), 10))
-	} else {
+	case err == nil:
+		in.length = length // the server cannot watch over it any more
+		fallthrough
+	default:
 		in.header.Del("Content-Length")
+	}
+}
+
+// otherBytes removes from the header what it says of the body's bytes.
+func (in *injector) otherBytes() {
+	for _, of := range []string{"Accept-Ranges", "Content-Md5", "Content-Digest", "Repr-Digest", "Digest"} {
+		in.header.Del(of)
 	}
 }
 
@@ -264,6 +353,15 @@ func (in *injector) Write(b []byte) (int, error) {
 	if in.state == begin {
 		in.WriteHeader(http.StatusOK)
 	}
+	in.got += int64(len(b))
+	if in.coded != nil {
+		return in.coded.Write(b)
+	}
+	return in.write(b)
+}
+
+// write takes what is to be seen of the body.
+func (in *injector) write(b []byte) (int, error) {
 	if in.state == pass {
 		return in.ResponseWriter.Write(b)
 	}
@@ -272,12 +370,16 @@ func (in *injector) Write(b []byte) (int, error) {
 		in.buf = b[:len(b):len(b)]
 	} else {
 		in.buf = append(in.buf, b...)
-		if in.state == sniff && len(in.buf) < sniffLen || in.scan.unclosed && len(in.buf) < maxToken && bytes.IndexByte(b, '>') < 0 {
+		if in.state == sniff && len(in.buf) < sniffLen || in.scan.unclosed && len(in.buf) < maxToken && bytes.IndexByte(b, '>') < 0 && !in.late {
 			return len(b), nil // nothing new can be said
 		}
 	}
 	if in.state != sniff || len(in.buf) >= sniffLen {
-		if err := in.advance(false); err != nil {
+		why := written
+		if in.late {
+			why = ended
+		}
+		if err := in.advance(why); err != nil {
 			return 0, err
 		}
 	}
@@ -289,7 +391,8 @@ func (in *injector) Write(b []byte) (int, error) {
 
 // WriteString spares the copy where the server does.
 func (in *injector) WriteString(s string) (int, error) {
-	if in.state == pass {
+	if in.state == pass && in.coded == nil {
+		in.got += int64(len(s))
 		return io.WriteString(in.ResponseWriter, s)
 	}
 	return in.Write([]byte(s))
@@ -302,7 +405,7 @@ func (in *injector) ReadFrom(src io.Reader) (n int64, err error) {
 			in.WriteHeader(http.StatusOK)
 		}
 	}
-	for buf := []byte(nil); in.state != pass; {
+	for buf := []byte(nil); in.state != pass || in.coded != nil; {
 		if buf == nil {
 			buf = make([]byte, 4<<10)
 		}
@@ -321,6 +424,7 @@ func (in *injector) ReadFrom(src io.Reader) (n int64, err error) {
 		}
 	}
 	rest, err := io.Copy(in.ResponseWriter, src)
+	in.got += rest
 	return n + rest, err
 }
 
@@ -334,7 +438,7 @@ func (in *injector) FlushError() error {
 		in.WriteHeader(http.StatusOK)
 	}
 	if in.state != pass {
-		if err := in.advance(false); err != nil {
+		if err := in.advance(flushed); err != nil {
 			return err
 		}
 	}
@@ -351,15 +455,35 @@ func (in *injector) finish() {
 	if in.state == begin && isHTML(in.Header()["Content-Type"]) {
 		in.WriteHeader(http.StatusOK) // an empty page
 	}
+	if in.coded != nil && !in.head {
+		if err := in.coded.end(); err != nil {
+			if !in.lost {
+				in.hub.log.Warn("answer cut off: what the handler encoded is broken or ends early", "url", in.url, "err", err)
+			}
+			panic(http.ErrAbortHandler)
+		}
+	}
 	switch {
 	case in.state == begin: // the server adds what is missing
-		in.Header().Del("Devserve-Page")
+		in.take("Devserve-Page", &in.page)
+		in.take("Devserve-Copy", &in.copy)
 	case in.state == pass:
 	case in.head && len(in.buf) == 0 && in.state == scanning:
 		in.amend(-1) // as GET would be answered, as far as can be told
 		in.send()
 	default:
-		in.advance(true) // the server knows of a failed write
+		in.advance(ended) // the server knows of a failed write
+	}
+	if in.got < in.length && !in.head {
+		panic(http.ErrAbortHandler) // as the server does where it knows the length
+	}
+	in.late = true // echo handles errors after its middlewares, by the same writer
+}
+
+// stop ends what runs for the request.
+func (in *injector) stop() {
+	if in.coded != nil {
+		in.coded.stop()
 	}
 }
 
@@ -370,8 +494,8 @@ const sniffLen = 512
 // than any licence text in a comment.
 const maxToken = 64 << 10
 
-// advance reads on in buf and passes on what need not be held. Last says that nothing follows.
-func (in *injector) advance(last bool) error {
+// advance reads on in buf and passes on what need not be held.
+func (in *injector) advance(why pause) error {
 	if in.state == sniff {
 		if len(in.buf) > 0 {
 			// The server would look at the same bytes, or at fewer; it must not see ours.
@@ -386,10 +510,10 @@ func (in *injector) advance(last bool) error {
 	tag, at := "", 0
 	if in.state == scanning {
 		var result result
-		at, result = in.scan.next(in.buf, last)
+		at, result = in.scan.next(in.buf, why)
 		switch {
 		case result == found:
-			tag = in.tag()
+			tag = in.tag(in.nonce())
 			if in.header != nil {
 				in.amend(len(tag))
 				in.send()
@@ -437,8 +561,22 @@ func (in *injector) passOn(n int) error {
 	return err
 }
 
+// nonce returns the one that the page's policies want of a script, or "", and warns of policies that stop the client.
+func (in *injector) nonce() string {
+	policies := policies(in.Header(), in.scan.policies)
+	own := nonce(policies)
+	for _, p := range policies {
+		for _, o := range p.obstacles(own, in.host) {
+			if in.warned.first(in.url, o.directive) {
+				in.hub.log.Warn("the page's Content-Security-Policy stops devserve's client", "url", in.url, "directive", o.directive, "add", o.add)
+			}
+		}
+	}
+	return own
+}
+
 // tag is the element, in ASCII, as the page may be in any encoding that contains it.
-func (in *injector) tag() string {
+func (in *injector) tag(nonce string) string {
 	var b strings.Builder
 	attr := func(name, value string) {
 		if value == "" {
@@ -458,29 +596,10 @@ func (in *injector) tag() string {
 	attr("src", in.hub.o.Base+"_devserve/client.js")
 	attr("data-id", in.id)
 	attr("data-page", in.page)
-	attr("nonce", nonce(in.Header()))
+	attr("data-copy", in.copy)
+	attr("nonce", nonce)
 	b.WriteString("></script>")
 	return b.String()
-}
-
-var nonceSource = regexp.MustCompile(`(?i)'nonce-([A-Za-z0-9+/_-]+={0,2})'`)
-
-// nonce returns the nonce that the page's policy wants of a script, or "".
-func nonce(header http.Header) string {
-	for _, policy := range strings.Split(strings.Join(header["Content-Security-Policy"], ","), ",") {
-		for _, name := range []string{"script-src-elem", "script-src", "default-src"} {
-			for directive := range strings.SplitSeq(policy, ";") {
-				key, sources, _ := strings.Cut(strings.TrimSpace(directive), " ")
-				if !strings.EqualFold(key, name) {
-					continue
-				}
-				if m := nonceSource.FindStringSubmatch(sources); m != nil {
-					return m[1]
-				}
-			}
-		}
-	}
-	return ""
 }
 
 func isHTML(types []string) bool {
@@ -489,175 +608,4 @@ func isHTML(types []string) bool {
 	}
 	t, _, _ := strings.Cut(types[0], ";")
 	return strings.EqualFold(strings.TrimSpace(t), "text/html")
-}
-
-// A scanner finds the place for the client in a body that comes in pieces.
-type scanner struct {
-	fragments bool   // what does not begin as a document is wanted too
-	reason    string // why there is no place
-
-	pos      int  // up to here buf has been read
-	at       int  // the place in buf, if anchored
-	anchored bool // the place is known unless our script follows
-	meta     bool // a <meta charset> was the anchor
-	document bool // it began as a document
-	started  bool // the byte order mark has been looked at
-	unclosed bool // buf ends in a token that only a > can end
-}
-
-type result int
-
-const (
-	more  result = iota // the body so far does not tell
-	found               // at is the place
-	none                // nothing belongs in here
-)
-
-// safe returns how many bytes of buf come before the place, whatever follows.
-func (s *scanner) safe() int {
-	if s.anchored {
-		return s.at
-	}
-	return s.pos
-}
-
-// drop says that the first n bytes have been taken off buf.
-func (s *scanner) drop(n int) {
-	s.pos = max(s.pos-n, 0)
-	s.at = max(s.at-n, 0)
-}
-
-// next reads on in buf, which begins as it was left at the last call; last says
-// that it ends here.
-func (s *scanner) next(buf []byte, last bool) (at int, _ result) {
-	if !s.started {
-		if len(buf) < 3 && !last {
-			return 0, more
-		}
-		s.started = true
-		switch {
-		case bytes.HasPrefix(buf, []byte("\xef\xbb\xbf")):
-			s.pos = 3
-		case bytes.HasPrefix(buf, []byte("\xfe\xff")), bytes.HasPrefix(buf, []byte("\xff\xfe")):
-			return s.none(reasonUTF16)
-		}
-	}
-	z := html.NewTokenizer(bytes.NewReader(buf[s.pos:]))
-	for {
-		kind := z.Next()
-		raw := z.Raw()
-		end := s.pos + len(raw)
-		if kind == html.ErrorToken {
-			break // the end, or an unfinished tag
-		}
-		s.unclosed = false
-		if kind == html.TextToken {
-			s.pos += len(raw) - len(bytes.TrimLeft(raw, " \t\n\f\r"))
-			if s.pos == end {
-				continue
-			}
-			if buf[s.pos] == '<' && end == len(buf) {
-				break // perhaps a tag
-			}
-			return s.content(buf, "")
-		}
-		switch {
-		case kind == html.CommentToken:
-			if end == len(buf) {
-				return s.unfinished(buf, last) // perhaps only cut off
-			}
-			s.pos = end
-		case kind == html.DoctypeToken && !s.anchored:
-			if raw[len(raw)-1] != '>' {
-				return s.unfinished(buf, last)
-			}
-			s.document = true
-			s.pos = end
-		case kind == html.StartTagToken || kind == html.SelfClosingTagToken:
-			token := z.Token()
-			switch {
-			case token.Data == "html" && !s.anchored:
-				s.pos = end
-			case token.Data == "head" && !s.anchored, isCharset(token) && !s.meta:
-				s.meta = token.Data == "meta"
-				s.pos, s.at, s.anchored = end, end, true
-			case isClient(token):
-				return s.none("the page loads it by itself")
-			default:
-				return s.content(buf, token.Data)
-			}
-			s.document = true
-		default:
-			return s.content(buf, "")
-		}
-	}
-	return s.unfinished(buf, last)
-}
-
-// unfinished is reached where buf ends, perhaps within a token.
-func (s *scanner) unfinished(buf []byte, last bool) (int, result) {
-	if last {
-		return s.content(buf, "")
-	}
-	s.unclosed = s.pos < len(buf)
-	return 0, more
-}
-
-// content decides at pos, where content begins: an element with this tag, or "" for anything else.
-func (s *scanner) content(buf []byte, tag string) (int, result) {
-	if !s.anchored {
-		s.at = s.pos
-	}
-	switch tag {
-	case "body", "title", "meta", "link", "base":
-		s.document = true
-	}
-	if !s.document && !s.fragments {
-		return s.none("the body is no complete document")
-	}
-	if loadsClient(buf[s.pos:]) {
-		return s.none("the page loads it by itself")
-	}
-	return s.at, found
-}
-
-func (s *scanner) none(reason string) (int, result) {
-	s.reason = reason
-	return 0, none
-}
-
-// isCharset reports whether t tells the encoding, as <meta charset> does.
-func isCharset(t html.Token) bool {
-	return t.Data == "meta" && slices.ContainsFunc(t.Attr, func(a html.Attribute) bool {
-		return a.Key == "charset" || a.Key == "http-equiv" && strings.EqualFold(a.Val, "content-type")
-	})
-}
-
-const clientPath = "_devserve/client.js"
-
-// isClient reports whether t loads the client.
-func isClient(t html.Token) bool {
-	return t.Data == "script" && slices.ContainsFunc(t.Attr, func(a html.Attribute) bool {
-		path, _, _ := strings.Cut(a.Val, "?")
-		return a.Key == "src" && strings.HasSuffix(path, clientPath)
-	})
-}
-
-// loadsClient looks for the client in what is at hand of the page. What comes
-// later may have it too; the client then finds itself running and rests.
-func loadsClient(rest []byte) bool {
-	if !bytes.Contains(rest, []byte(clientPath)) {
-		return false
-	}
-	z := html.NewTokenizer(bytes.NewReader(rest))
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			return false
-		case html.StartTagToken, html.SelfClosingTagToken:
-			if isClient(z.Token()) {
-				return true
-			}
-		}
-	}
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -68,6 +70,8 @@ func TestInjectPlace(t *testing.T) {
 		{name: "byte order mark", html: "\ufeff<!doctype html><head>@<title>"},
 		{name: "NULs", html: "<!doctype html>@\x00<head>"},
 		{name: "Latin-1", html: "<!doctype html><head>@<title>\xe9\xff"},
+		{name: "Shift_JIS", html: "<!doctype html><head>@<title>\x83\x5c\x95\x5c\xb6\x3c\xc5</title>\x83\x7b"},
+		{name: "ISO-2022-JP", html: "<!doctype html><head><meta charset=iso-2022-jp>@<title>\x1b$B%F%9%H\x1b(B</title>"},
 		{name: "cut off in the head", html: `<!doctype html><html><head>@`},
 		{name: "cut off before the head", html: `<!doctype html><html>@`},
 		{name: "cut off in a tag", html: `<!doctype html><html>@<head`},
@@ -93,6 +97,8 @@ func TestInjectPlace(t *testing.T) {
 		{name: "only spoken of", html: `<head>@<title>/_devserve/client.js</title><!-- <script src="/_devserve/client.js"> -->`},
 		{name: "UTF-16, big end first", html: "\xfe\xff\x00<\x00h"},
 		{name: "UTF-16, little end first", html: "\xff\xfe<\x00h\x00"},
+		{name: "UTF-16 without a mark, big end first", html: "\x00<\x00h"},
+		{name: "UTF-16 without a mark, little end first", html: "<\x00h\x00"},
 	} {
 		input := strings.ReplaceAll(test.html, "@", "")
 		for _, dest := range []string{"document", "iframe", "frame", "", "empty", "script"} {
@@ -142,10 +148,11 @@ func TestInjectOnlyWherePagesAre(t *testing.T) {
 		{name: "xhtml", response: []string{"Content-Type: application/xhtml+xml"}},
 		{name: "text", response: []string{"Content-Type: text/plain"}},
 		{name: "htmlish", response: []string{"Content-Type: text/html-sandboxed"}},
-		{name: "gzip", response: []string{"Content-Encoding: gzip"}},
+		{name: "deflate", response: []string{"Content-Encoding: deflate"}},
 		{name: "UTF-16", response: []string{"Content-Type: text/html; charset=UTF-16le"}},
 		{name: "htmx", request: []string{"HX-Request: true"}},
-		{name: "Turbo", request: []string{"Turbo-Frame: x"}},
+		{name: "Turbo, a frame", request: []string{"Turbo-Frame: x"}},
+		{name: "Turbo, a visit", request: []string{"X-Turbo-Request-Id: x"}},
 		{name: "jQuery", request: []string{"X-Requested-With: XMLHttpRequest"}},
 		{name: "Datastar", request: []string{"Datastar-Request: true"}},
 		{name: "htmx, though a document", request: []string{"HX-Request: true", "Sec-Fetch-Dest: document"}},
@@ -178,7 +185,8 @@ func TestInjectOnlyWherePagesAre(t *testing.T) {
 
 func TestInjectSaysWhyNot(t *testing.T) {
 	for want, handler := range map[string]http.Handler{
-		"encoded: br":          htmlOf("x", "Content-Encoding: br"),
+		"encoded: br, gzip":    htmlOf("x", "Content-Encoding: br, gzip"),
+		"does not say so":      htmlOf("\x1f\x8b\x08"),
 		"UTF-16":               htmlOf("\xfe\xff\x00<"),
 		"no complete document": htmlOf("<p>x"),
 		"by itself":            htmlOf(tag),
@@ -245,23 +253,6 @@ func TestInjectAttributes(t *testing.T) {
 			if res := get(h.Inject(next), r); res.Header["Devserve-Page"] != nil {
 				t.Error("Devserve-Page got out")
 			}
-		}
-	}
-}
-
-func TestNonce(t *testing.T) {
-	for policy, want := range map[string]string{
-		"":                              "",
-		"script-src 'self'":             "",
-		"script-src 'nonce-abc' 'self'": "abc",
-		"default-src 'nonce-d'; script-src-elem 'nonce-e'": "e",
-		"default-src 'nonce-d'":                            "d",
-		"style-src 'nonce-s'":                              "",
-		"img-src x, script-src 'nonce-second'":             "second",
-		`script-src 'nonce-"><script>'`:                    "",
-	} {
-		if got := nonce(http.Header{"Content-Security-Policy": {policy}}); got != want {
-			t.Errorf("%q: got %q, want %q", policy, got, want)
 		}
 	}
 }
@@ -398,6 +389,87 @@ func TestInjectRevalidation(t *testing.T) {
 	}
 }
 
+// A body that is shorter than its handler said ends as one that is cut off, though the length is not ours to tell.
+func TestInjectShortBody(t *testing.T) {
+	h := newHub(t, Options{})
+	for name, write := range map[string]func(w http.ResponseWriter){
+		"written":        func(w http.ResponseWriter) { io.WriteString(w, "<!doctype html><title>x") },
+		"flushed early":  func(w http.ResponseWriter) { io.WriteString(w, "<!doctype html>"); w.(http.Flusher).Flush() },
+		"flushed, found": func(w http.ResponseWriter) { w.(http.Flusher).Flush(); io.WriteString(w, "<p>x") },
+		"copied": func(w http.ResponseWriter) {
+			w.(http.Flusher).Flush()
+			io.Copy(w, struct{ io.Reader }{strings.NewReader("<!doctype html><p>" + strings.Repeat("x", 50_000))})
+		},
+		"nothing": func(w http.ResponseWriter) {},
+		"no HTML": func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/css"); io.WriteString(w, "x") },
+	} {
+		srv := serve(t, h.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Content-Length", "100000")
+			write(w)
+		})))
+		res, err := http.Get(srv.URL)
+		if err == nil {
+			_, err = io.ReadAll(res.Body)
+			res.Body.Close()
+		}
+		if err == nil {
+			t.Errorf("%s: the answer looks whole", name)
+		}
+	}
+}
+
+// echo answers errors after its middlewares have returned, by the writer that they were given.
+func TestInjectLateAnswer(t *testing.T) {
+	h := newHub(t, Options{})
+	var writer http.ResponseWriter
+	inner := h.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { writer = w }))
+	for _, test := range []struct{ contentType, body, want string }{
+		{"text/html", "<!doctype html><title>no</title>", "<!doctype html>" + tag + "<title>no</title>"},
+		{"text/html", "<!doctype html>|<title>|no", "<!doctype html>" + tag + "<title>no"},
+		{"text/html", "", ""},
+		{"application/json", "{}", "{}"},
+		{"", "<!doctype html><title>no</title>", "<!doctype html><title>no</title>"},
+	} {
+		srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			inner.ServeHTTP(w, r)
+			if test.contentType != "" {
+				writer.Header().Set("Content-Type", test.contentType)
+			}
+			writer.WriteHeader(404)
+			for piece := range strings.SplitSeq(test.body, "|") {
+				io.WriteString(writer, piece)
+			}
+		}))
+		res, body := askFor(t, "GET", srv.URL)
+		if res.StatusCode != 404 || body != test.want {
+			t.Errorf("%q: got %s, %q", test.body, res.Status, body)
+		}
+	}
+}
+
+// What Guard says is said once, whatever the upstream of a proxy says.
+func TestInjectBelowGuard(t *testing.T) {
+	h := newHub(t, Options{})
+	upstream := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Content-Type", r.URL.Query().Get("type"))
+		io.WriteString(w, "<!doctype html><title>x")
+	}))
+	target, err := url.Parse(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := serve(t, h.Guard(h.Inject(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})))
+	for _, contentType := range []string{"text/html", "text/css"} {
+		res, _ := askFor(t, "GET", srv.URL+"?type="+contentType)
+		if got := fmt.Sprint(res.Header["Cross-Origin-Resource-Policy"], res.Header["X-Content-Type-Options"]); got != "[same-origin] [nosniff]" {
+			t.Errorf("%s: got %s", contentType, got)
+		}
+	}
+}
+
 func TestInjectAsksForPlainBodies(t *testing.T) {
 	h := newHub(t, Options{})
 	var got string
@@ -520,6 +592,7 @@ func TestInjectPassesInformationOn(t *testing.T) {
 	h := newHub(t, Options{})
 	srv := serve(t, h.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Link", "</a.css>; rel=preload")
+		w.Header().Set("Devserve-Page", "/a.html")
 		w.WriteHeader(http.StatusEarlyHints)
 		htmlOf("<head>")(w, r)
 		w.WriteHeader(500) // one too many, and ignored
@@ -534,7 +607,8 @@ func TestInjectPassesInformationOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(all); !strings.HasPrefix(got, "HTTP/1.1 103 Early Hints\r\nLink: ") || !strings.Contains(got, "\r\nHTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "<head>"+tag) {
+	tag := strings.Replace(tag, "></", ` data-page="/a.html"></`, 1)
+	if got := string(all); !strings.HasPrefix(got, "HTTP/1.1 103 Early Hints\r\nLink: ") || !strings.Contains(got, "\r\nHTTP/1.1 200 OK\r\n") || !strings.HasSuffix(got, "<head>"+tag) || strings.Contains(got, "Devserve") {
 		t.Errorf("got %q", got)
 	}
 }
