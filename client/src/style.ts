@@ -1,9 +1,12 @@
-// The style sheets that modules import: one <style> each, in the order in which the modules run.
+// The style sheets that modules import: one <style> each, in the order in which the modules run. Where a policy
+// (style-src) leaves a <style> empty, the document adopts a sheet instead, which no policy forbids; it counts as
+// behind all that stand in the document.
 
 interface Sheet {
   text: string;
   build: number;
   element?: HTMLStyleElement | undefined;
+  adopted?: CSSStyleSheet | undefined;
 }
 
 export class Styles {
@@ -30,14 +33,16 @@ export class Styles {
     const element = document.createElement("style");
     element.dataset["devserve"] = id;
     element.nonce = document.querySelector<HTMLElement>("script[nonce]")?.nonce ?? ""; // a policy may ask for it
-    element.textContent = sheet.text;
     document.head.append(element);
     sheet.element = element;
+    fill(sheet);
   }
 
   /** Takes a sheet out of the document, and forgets it. */
   remove(id: string): void {
-    this.sheets.get(id)?.element?.remove();
+    const sheet = this.sheets.get(id);
+    sheet?.element?.remove();
+    if (sheet?.adopted) document.adoptedStyleSheets = document.adoptedStyleSheets.filter((s) => s !== sheet.adopted);
     this.sheets.delete(id);
   }
 
@@ -47,7 +52,7 @@ export class Styles {
     if (!sheet || sheet.build >= build) return;
     sheet.text = text;
     sheet.build = build;
-    if (sheet.element) sheet.element.textContent = text;
+    fill(sheet);
   }
 
   /** Puts the sheets into the order of the modules, as a fresh load would have them. */
@@ -57,5 +62,21 @@ export class Styles {
     if (wanted.every((e, i) => e === inDocument[i])) return;
     const end = inDocument.at(-1)?.nextSibling ?? null;
     for (const element of wanted) document.head.insertBefore(element, end);
+    const adopted = ids.flatMap((id) => this.sheets.get(id)?.adopted ?? []);
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets.filter((s) => !adopted.includes(s)), ...adopted];
   }
+}
+
+let forbidden = false; // seen once, as browsers complain each time
+
+/** Writes a sheet's text to where it is shown, if it is. */
+function fill(sheet: Sheet): void {
+  if (!sheet.element) return;
+  if (!forbidden) {
+    sheet.element.textContent = sheet.text;
+    forbidden = !sheet.element.sheet && sheet.text !== "";
+    if (!forbidden) return;
+  }
+  if (!sheet.adopted) document.adoptedStyleSheets.push((sheet.adopted = new CSSStyleSheet()));
+  sheet.adopted.replaceSync(sheet.text);
 }
