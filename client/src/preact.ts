@@ -15,27 +15,38 @@ interface Instance {
   context: unknown;
   state: object;
   __P?: unknown; // the DOM node that it is in, while it is in one
-  __H?: { __: { __?: unknown }[] }; // its hooks; a state's value is [state, set]
+  __v?: VNode;
+  __H?: { __: Hook[] };
   setState(change: object): void;
   forceUpdate(): void;
 }
 
+/** What a component's hook keeps: a value, which for useState is [state, set], and what it depends on. */
+interface Hook {
+  __?: unknown;
+  __H?: unknown[] | undefined;
+}
+
 /** A node of the tree; `__` is its parent. */
 interface VNode {
+  type: unknown;
   __?: VNode;
   __c?: Instance;
 }
 
-type CatchError = (error: unknown, node: VNode, ...rest: unknown[]) => void;
-
 /** Preact's options, of which some have names that its build shortens: https://github.com/preactjs/preact/blob/main/mangle.json */
 export interface Options {
-  __e: CatchError;
+  vnode?: (node: VNode) => void;
   debounceRendering?: (process: Process) => void;
+  __e: (error: unknown, node: VNode, ...rest: unknown[]) => void; // an error is to be caught
+  __h?: (component: Instance, index: number, type: number) => void; // a hook is called
 }
 
 /** Renders what waits for it; Preact 10 counts how often in `__r`. */
 type Process = (() => void) & { __r?: number };
+
+/** By which number options.__h knows it. */
+const useRef = 5;
 
 type Replace = (before: unknown, after: unknown, reset: boolean) => void;
 
@@ -43,6 +54,7 @@ class Preact implements Runtime {
   private readonly known = new WeakSet<object>();
   private readonly latest = new Map<string, object>();
   private readonly pending = new Map<object, object>();
+  private readonly replaced = new WeakMap<object, object>();
   /** The boundaries that have caught an error, and which. */
   private readonly caught = new Map<Instance, unknown>();
   /** The components that could not be rendered again, as nobody caught what was thrown. */
@@ -54,16 +66,34 @@ class Preact implements Runtime {
 
   /** Takes in Preact itself, before it renders anything, and with prefresh in it. */
   join(options: Options): void {
-    const { __e: next } = options;
+    const { vnode, __e: caught, __h: hook } = options;
+    // Elements that are kept, as children that their owner does not render again, go on with what came in the place of their type.
+    options.vnode = (node) => {
+      vnode?.(node);
+      let { type } = node;
+      if (typeof type !== "function") return;
+      Object.defineProperty(node, "type", {
+        get: () => (type = this.newest(type)),
+        set: (other: unknown) => (type = other),
+        enumerable: true,
+        configurable: true,
+      });
+    };
     options.__e = (error, node, ...rest) => {
       const boundary = boundaryOf(node);
       try {
-        next(error, node, ...rest);
+        caught(error, node, ...rest);
       } catch (thrown) {
         this.fail(node);
         throw thrown;
       }
       if (boundary && !isPromise(error)) this.caught.set(boundary, error);
+    };
+    // prefresh makes all hooks forget what they depend on. useRef and useSignal depend on nothing, and keep what they have.
+    options.__h = (component, index, type) => {
+      hook?.(component, index, type);
+      const state = component.__H?.__[index];
+      if (state && (type === useRef || isSignal(state.__))) state.__H ??= [];
     };
     // As prefresh's, but what is thrown reaches the page's error event, and so the overlay.
     options.debounceRendering = (process) => queueMicrotask(() => {
@@ -74,6 +104,11 @@ class Preact implements Runtime {
         throw thrown;
       }
     });
+  }
+
+  private newest(type: unknown): unknown {
+    for (let next = type; next; next = this.replaced.get(next)) type = next;
+    return type;
   }
 
   /** Called for the component that threw, then for those around it, up to that which was rendered first. */
@@ -102,17 +137,26 @@ class Preact implements Runtime {
   performReactRefresh(why: (before: unknown, after: unknown) => string): void {
     if (this.rootless) return this.reload("a component threw before there was anything to keep");
     const { replaceComponent } = (globalThis as unknown as { __PREFRESH__: { replaceComponent: Replace } }).__PREFRESH__;
-    for (const [before, after] of this.pending) replaceComponent(before, after, why(before, after) !== "");
+    for (const [before, after] of this.pending) {
+      this.replaced.set(before, after);
+      replaceComponent(before, after, why(before, after) !== "");
+    }
     this.pending.clear();
-    for (const component of this.failed) if (component.__P) component.forceUpdate();
+    for (const component of this.failed) shown(component)?.forceUpdate();
     this.failed.clear();
-    for (const [boundary, error] of this.caught) if (boundary.__P) reset(boundary, error);
+    for (const [boundary, error] of this.caught) reset(shown(boundary), error);
     this.caught.clear();
   }
 }
 
+/** The instance that stands where a component stood; a class has another by now if it was replaced. */
+function shown(component: Instance): Instance | undefined {
+  return component.__P ? component.__v?.__c : undefined;
+}
+
 /** Gives an error boundary the state that it began with. */
-function reset(boundary: Instance, error: unknown): void {
+function reset(boundary: Instance | undefined, error: unknown): void {
+  if (!boundary) return;
   for (const { __: value } of boundary.__H?.__ ?? []) {
     if (Array.isArray(value) && value[0] === error) (value[1] as (state: undefined) => void)(undefined); // useErrorBoundary
   }
@@ -126,6 +170,11 @@ function boundaryOf(node: VNode): Instance | undefined {
     if (at.__c?.componentDidCatch ?? at.__c?.constructor.getDerivedStateFromError) return at.__c;
   }
   return undefined;
+}
+
+/** Those of @preact/signals. */
+function isSignal(value: unknown): boolean {
+  return (value as { brand?: unknown } | null | undefined)?.brand === Symbol.for("preact-signals");
 }
 
 /** Suspense throws promises. */
