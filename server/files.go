@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/devserve/devserve/internal/private"
 )
 
 // publicDir is the folder whose files are also, and first, found at the site's root, as they are:
@@ -59,7 +61,7 @@ func refuse(err error) *refusal {
 }
 
 // files is the site's folder as the outside may see it: regular files and folders inside
-// of it, by names that are not [denied]. The folder itself may come and go.
+// of it, by names that are not [private.Name]. The folder itself may come and go.
 //
 // Every request resolves links first, asks the deny list about the result, and then
 // opens that result through an [os.Root]: what the check saw is what is opened, and
@@ -115,7 +117,7 @@ func (f files) regular(name string) (file, bool) {
 }
 
 func (f files) stat(name string) (file, *refusal) {
-	if denied(name) {
+	if private.Name(name) {
 		return file{}, errDenied
 	}
 	full, err := filepath.EvalSymlinks(filepath.Join(f.dir, filepath.FromSlash(name)))
@@ -127,7 +129,7 @@ func (f files) stat(name string) (file, *refusal) {
 		return file{}, errOutside
 	}
 	e := file{name: name, real: filepath.ToSlash(rel)}
-	if denied(e.real) {
+	if private.Name(e.real) {
 		return file{}, errDenied
 	}
 	root, err := os.OpenRoot(f.dir)

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/devserve/devserve/internal/private"
 )
 
 //go:embed page.html
@@ -77,7 +79,7 @@ func (f files) list(w http.ResponseWriter, r *http.Request, e file) *refusal {
 // entry describes one member of a folder, unless it is one that is never served.
 func (f files) entry(dir string, d fs.DirEntry) (entry, bool) {
 	name := d.Name()
-	if denied(name) || !utf8.ValidString(name) {
+	if private.Name(name) || !utf8.ValidString(name) {
 		return entry{}, false
 	}
 	info, err := d.Info()
