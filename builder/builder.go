@@ -11,6 +11,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -158,6 +159,7 @@ type Builder struct {
 	sum      [8]byte            // of all that the good state is made of, in no order
 	reshaped bool               // the running build changed what imports what
 	deps     struct{ next, good *dependencies }
+	vars     vars
 	byFile   map[string][]*module
 	byLookup map[string][]*module
 	suspects map[*module]bool // modules of the running build whose imports may lack a name
@@ -168,6 +170,8 @@ type Builder struct {
 	learnMu sync.Mutex // guards what esbuild's callbacks add during a build
 	learned map[string]target
 	outside map[string]string // files outside the site that pages may load, by name
+
+	releasing *releasing // during Release
 
 	cache *cache // nil without one
 
@@ -561,6 +565,9 @@ func (b *Builder) commit(r *Result, some map[*module]bool) {
 		b.deps.good = d
 		b.version++
 	}
+	if len(r.Errors) == 0 {
+		r.Reload = cmp.Or(b.commitEnv(), r.Reload)
+	}
 	var told []*module
 	for _, m := range b.inOrder(some) {
 		n, g := m.next, m.good
@@ -714,6 +721,12 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 		info, err := os.Stat(path)
 		exists := err == nil
 		if exists && info.IsDir() {
+			continue
+		}
+		if b.envChanged(path) {
+			files = append(files, b.resolver.rel(path))
+		}
+		if isEnv(path) {
 			continue
 		}
 		ms := b.byFile[path]

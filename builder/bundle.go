@@ -112,7 +112,9 @@ func (b *Builder) remotes(entry *module) []string {
 
 // writeModules writes the calls that hand modules to the registry.
 func (b *Builder) writeModules(w *writer, out *bundle, ms []*module, remotes []string) {
-	w.addString("(function(__devserve) {\nvar { " + sharedHelpers + " } = __devserve.helpers;\n__devserve.setEnv(" + b.env() + ");\n")
+	w.addString("(function(__devserve) {\nvar { " + sharedHelpers + " } = __devserve.helpers;\n__devserve.setEnv(")
+	env, _ := json.Marshal(b.env(development)) // strings and booleans always marshal
+	w.add(env, []byte(");\n"))
 	build := strconv.FormatInt(b.build, 10)
 	if d := b.deps.good; d != nil && slices.ContainsFunc(ms, func(m *module) bool { return m.kind == kindDependency }) {
 		w.addString("__devserve.dependencies(" + build + ", ")
@@ -147,14 +149,6 @@ func (b *Builder) writeModules(w *writer, out *bundle, ms []*module, remotes []s
 	w.addString("}, ")
 	info, _ := json.Marshal(b.info(ms))
 	w.add(info, []byte(");\n})(globalThis.__devserve);\n"))
-}
-
-// env is what import.meta.env shows.
-func (b *Builder) env() string {
-	env, _ := json.Marshal(map[string]any{
-		"BASE_URL": b.resolver.base, "MODE": "development", "DEV": true, "PROD": false, "SSR": false,
-	})
-	return string(env)
 }
 
 // info is what a page must know of ms beyond their code.

@@ -331,11 +331,20 @@ func (w *waveBuild) recordStyle(args api.OnResolveArgs) {
 // metafile is what we read of esbuild's.
 type metafile struct {
 	Inputs map[string]struct {
-		Format string `json:"format"`
+		Format  string       `json:"format"`
+		Imports []metaImport `json:"imports"`
 	} `json:"inputs"`
 	Outputs map[string]struct {
-		Inputs map[string]struct{} `json:"inputs"`
+		Inputs     map[string]struct{} `json:"inputs"`
+		Imports    []metaImport        `json:"imports"`
+		EntryPoint string              `json:"entryPoint"`
 	} `json:"outputs"`
+}
+
+type metaImport struct {
+	Path     string `json:"path"`
+	Kind     string `json:"kind"`
+	External bool   `json:"external"`
 }
 
 // collect turns a good build's outputs into compiled modules. It returns those that must be compiled apart.
@@ -624,8 +633,12 @@ func (b *Builder) compileURL(m *module) result {
 	return result{compiled: c}
 }
 
-// assetURL is where a page finds the file at path: its own URL inside the site, one of ours outside.
+// assetURL is where a page finds the file at path: its own URL inside the site, one of ours outside, and a name with a hash
+// in a release.
 func (b *Builder) assetURL(path string) string {
+	if b.releasing != nil {
+		return b.releasing.url(b.releasing.asset(path))
+	}
 	if u, ok := b.resolver.url(path); ok {
 		return u
 	}

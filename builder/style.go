@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -45,6 +46,9 @@ func (b *Builder) resolveURLToken(pb api.PluginBuild, args api.OnResolveArgs) (a
 		spec, rest = spec[:i], spec[i:]
 	}
 	if strings.HasPrefix(spec, "/") {
+		if file, ok := b.released(spec); ok {
+			return api.OnResolveResult{Path: b.assetURL(file) + rest, External: true}, nil
+		}
 		// A URL of the site as it is; the base goes in front as it does for every page.
 		if b.resolver.base != "/" && !strings.HasPrefix(spec, b.resolver.base) {
 			spec = strings.TrimSuffix(b.resolver.base, "/") + spec
@@ -62,6 +66,18 @@ func (b *Builder) resolveURLToken(pb api.PluginBuild, args api.OnResolveArgs) (a
 		path = t.path
 	}
 	return api.OnResolveResult{Path: b.assetURL(path) + rest, External: true}, nil
+}
+
+// released returns the file that a URL of the site names, if a release is being built and there is one.
+func (b *Builder) released(path string) (string, bool) {
+	if b.releasing == nil {
+		return "", false
+	}
+	path, err := url.PathUnescape(path)
+	if err != nil {
+		return "", false
+	}
+	return b.releasing.site(path)
 }
 
 // virtualStyleModule gives the CSS module at rel, relative to the site, a name that no other has: a hash of its
