@@ -30,8 +30,8 @@ export class Acceptances {
   readonly disposers: ((data: Data) => unknown)[] = [];
   readonly listeners: [event: string, listener: Listener][] = [];
   data: Data | undefined;
-  /** React components by name, to tell whether what they do with hooks has changed; see refresh.ts. */
-  signatures: Map<string, unknown> | undefined;
+  /** Components by name, to compare with those of the next evaluation; see refresh.ts. */
+  components: Map<string, unknown> | undefined;
 
   accepts(id: string): boolean {
     return this.list.some((a) => a.deps.includes(id));

@@ -44,6 +44,8 @@ export class Refresh {
   private readonly signed = new WeakMap<object, Signed>();
   /** Under which name a component was registered first: React replaces one by the next of the same name. */
   private readonly names = new WeakMap<object, string>();
+  /** What packages export. */
+  private readonly foreign = new WeakSet<object>();
   private uncollected: object[] = [];
   private changed = false;
 
@@ -63,36 +65,73 @@ export class Refresh {
     for (const [name, get, signature] of entries) {
       const type = get();
       if (signature) this.sign(type, signature);
-      if (!/^\p{Lu}|^%default%$/u.test(name)) continue;
-      own.set(name, type);
-      this.take(type, `${node.id} ${name}`);
+      if (/^\p{Lu}|^%default%$/u.test(name)) own.set(name, type);
     }
-    const exports = values(node.instance?.own as Exports);
+    for (const [name, type] of this.withParts(own)) {
+      if (own.has(name) || this.isOwn(type)) this.take(type, `${node.id} ${name}`);
+    }
+    const exports = this.exported(node.instance?.own as Exports);
     let components = 0;
-    for (const [name, value] of exports) {
-      if (!this.runtime.isLikelyComponentType(value)) continue;
+    for (const [name, type] of exports) {
+      if (!this.isComponent(type)) continue;
       components++;
-      this.take(value, `${node.id} export ${name}`);
+      if (!this.names.has(type) && this.isOwn(type)) this.take(type, `${node.id} export ${name}`);
     }
     // A module without a component to show, such as the one that renders the root, is no place to stop at.
     if (components === 0) return;
-    node.hot.signatures = own;
+    node.hot.components = own;
     node.hot.list.push({
       deps: [node.id],
       callback: (fresh) => this.accept(node, exports, own, fresh.get(node.id)),
     });
   }
 
-  /** Registers a component, and those that are reached through it, as Tabs.Panel. */
   private take(type: unknown, name: string): void {
     const id = name + this.kind(type);
     this.runtime.register(type, id);
-    if (typeof type !== "function" && !this.runtime.isLikelyComponentType(type)) return;
-    if (!this.names.has(type as object)) this.names.set(type as object, id);
-    for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(type as object))) {
-      if (!/^\p{Lu}/u.test(key)) continue;
-      if (typeof value === "function" || this.runtime.isLikelyComponentType(value)) this.runtime.register(value, `${id}.${key}`);
+    if ((typeof type === "function" || this.isComponent(type)) && !this.names.has(type)) this.names.set(type, id);
+  }
+
+  /**
+   * Reports whether a component is no package's. One of those has no signature that tells whether another one of
+   * the package can go on with its state: they do not come in each other's places.
+   */
+  private isOwn(type: unknown): boolean {
+    const note = (value: unknown): void => {
+      if (typeof value === "function" || (typeof value === "object" && value)) this.foreign.add(value);
+    };
+    for (const exports of this.registry.foreign.splice(0)) {
+      note(exports);
+      for (const name of Object.keys(Object(exports))) {
+        try {
+          note((exports as Exports)[name]);
+        } catch {
+          // A getter that has nothing to give.
+        }
+      }
     }
+    return !this.foreign.has(type as object);
+  }
+
+  private isComponent(type: unknown): type is object {
+    return this.runtime.isLikelyComponentType(type);
+  }
+
+  /** Adds to components those that are properties of theirs, as Tabs.Panel. */
+  private *withParts(types: Iterable<[string, unknown]>): Iterable<[string, unknown]> {
+    for (const [name, type] of types) {
+      yield [name, type];
+      if (typeof type !== "function" && !this.isComponent(type)) continue;
+      for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(type))) {
+        if (/^\p{Lu}/u.test(key) && (typeof value === "function" || this.isComponent(value))) yield [`${name}.${key}`, value];
+      }
+    }
+  }
+
+  /** What a module exports, by name. */
+  private exported(exports: Exports | undefined): Map<string, unknown> {
+    const all = Object.keys(exports ?? {}).map((name): [string, unknown] => [name, exports?.[name]]);
+    return new Map(this.withParts(all));
   }
 
   private sign(type: unknown, [key, reset, hooks]: Signature): void {
@@ -132,10 +171,10 @@ export class Refresh {
   /** Takes a module that ran again, or says why its importers must run again too. */
   private accept(node: Node, before: Map<string, unknown>, old: Map<string, unknown>, fresh: Exports | undefined): void {
     if (!fresh) return; // it threw
-    const now = values(fresh);
+    const now = this.exported(fresh);
     const why = this.differs(before, now);
     if (why) return this.registry.invalidate(node, false, why);
-    for (const [name, type] of node.hot.signatures ?? []) {
+    for (const [name, type] of node.hot.components ?? []) {
       if (!old.has(name)) continue;
       const why = this.loses(old.get(name), type);
       const what = name === "%default%" ? "the default export of" : `${name} in`;
@@ -158,8 +197,9 @@ export class Refresh {
       if (!before.has(name)) return `export "${name}" is new`;
       const old = before.get(name);
       if (old === value) continue;
-      if (!this.runtime.isLikelyComponentType(value)) return `export "${name}" is no component`;
-      if (this.names.get(old as object) !== this.names.get(value as object)) return `export "${name}" is another component`;
+      const id = this.names.get(value as object);
+      if (id !== undefined && id === this.names.get(old as object)) continue;
+      return `export "${name}" is ${this.isComponent(value) ? "another" : "no"} component`;
     }
     return "";
   }
@@ -167,10 +207,10 @@ export class Refresh {
   private perform(): void {
     if (!this.changed) return;
     this.changed = false;
-    this.runtime.performReactRefresh((before, after) => this.loses(before, after));
+    try {
+      this.runtime.performReactRefresh((before, after) => this.loses(before, after));
+    } catch (thrown) {
+      reportError(thrown); // a component's: React 19 does the same, versions before it throw
+    }
   }
-}
-
-function values(exports: Exports | undefined): Map<string, unknown> {
-  return new Map(Object.keys(exports ?? {}).map((name) => [name, exports?.[name]]));
 }

@@ -144,6 +144,9 @@ export class Registry {
   /** How long modules may take to be replaced, in ms, before the page is loaded anew. */
   patience = 10_000;
 
+  /** What modules that are none of the site's own export, for Fast Refresh. */
+  readonly foreign: unknown[] = [];
+
   /** Modules that threw while they ran, and did not run again since. */
   readonly errors = new Map<Node, unknown>();
 
@@ -194,6 +197,7 @@ export class Registry {
         const value = table[id]?.();
         if (es.includes(id)) markES(value as object);
         module.exports = value;
+        this.foreign.push(value);
       };
     }
   }
@@ -248,6 +252,7 @@ export class Registry {
     const node = this.node(url);
     node.instance = new Instance(this, node);
     node.instance.exports = namespace;
+    this.foreign.push(namespace);
   }
 
   /** Runs an entry; returns its exports, or a promise for them when something awaits at its top level. */

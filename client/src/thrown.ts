@@ -9,15 +9,22 @@ import type { Diagnostic } from "./protocol";
 /** How long after a change an uncaught error is taken for its consequence, in ms. */
 const aftermath = 3000;
 
-/** Watches for errors that nobody catches; `report` is told of those that a change has caused. Returns what to call when the page changes. */
+/**
+ * Watches for errors that nobody catches; `report` is told once of each that a change has caused (React 18 throws each
+ * twice). Returns what to call when the page changes.
+ */
 export function watchUncaught(report: (thrown: Error) => void): () => void {
   let changed = performance.now();
+  const reported = new Set<Error>();
   addEventListener("error", ({ error }) => {
     // Browsers report ResizeObserver's loops without an error; extensions have no frame of ours.
     if (!(error instanceof Error) || culprit(error) || frames(error).length === 0) return;
-    if (performance.now() - changed < aftermath) report(error);
+    if (performance.now() - changed >= aftermath || reported.has(error)) return;
+    reported.add(error);
+    report(error);
   });
   return () => {
+    reported.clear();
     changed = performance.now();
   };
 }
