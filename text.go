@@ -157,6 +157,8 @@ func done(e server.Build) string {
 		return "style sheet swapped"
 	case "asset":
 		return "asset refreshed"
+	case "page refresh":
+		return "pages rendered anew"
 	case "page reload":
 		if e.Reason != "" {
 			return "page reload: " + clean(e.Reason)

@@ -5,6 +5,7 @@
 //	connect   one event stream that always comes back
 //	catchup   what this page has seen; a lost event is a reload, never a stale page
 //	apply     built → style sheets, assets and modules replaced, or one full reload
+//	morph     the page as its templates render it now; loaded when one changes
 //	overlay   a failed build, readable; gone with the next good one
 //
 // It knows neither Go nor esbuild: messages come in as src/protocol.ts describes them, and
@@ -37,6 +38,12 @@ var preact string
 
 // Preact is [React] for a Preact site.
 func Preact() []byte { return []byte(preact) }
+
+//go:embed dist/morph.js
+var morph string
+
+// Morph returns the module that [Script] imports when it first has to bring a page up to date with its templates.
+func Morph() []byte { return []byte(morph) }
 
 // Runtime returns the module registry, a classic script that starts a page's bundle. It
 // is the same registry that [Script] carries; whichever runs first creates it.

@@ -3,6 +3,7 @@ package reload
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/devserve/devserve/client"
 )
 
 func (h *Hub) serveClient(w http.ResponseWriter, r *http.Request) {
@@ -25,6 +29,16 @@ func (h *Hub) serveClient(w http.ResponseWriter, r *http.Request) {
 	header.Set("ETag", h.scriptTag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(h.script))
 }
+
+func (h *Hub) serveMorph(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Type", "text/javascript; charset=utf-8")
+	header.Set("Cache-Control", "no-cache")
+	header.Set("ETag", morphTag())
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(client.Morph()))
+}
+
+var morphTag = sync.OnceValue(func() string { return fmt.Sprintf("\"%x\"", sha256.Sum256(client.Morph())) })
 
 // A clientStatus is one open stream, for the status endpoint.
 type clientStatus struct {

@@ -129,7 +129,7 @@ type UpdateType string
 const (
 	JS    UpdateType = "js"    // replace a module
 	CSS   UpdateType = "css"   // swap a style sheet
-	HTML  UpdateType = "html"  // reload the pages that show it
+	HTML  UpdateType = "html"  // reload the pages that show it; see Update.Rendered
 	Asset UpdateType = "asset" // refresh what uses it
 )
 
@@ -141,6 +141,10 @@ type Update struct {
 	Path string     `json:"path"` // URL path with the base, or a module ID
 	Code string     `json:"code,omitempty"`
 	URL  string     `json:"url,omitempty"`
+
+	// Rendered is set on an html update whose path is no page of the site but a file, or anything for people,
+	// from which the program renders its pages. Each fetches itself again and changes what is different.
+	Rendered bool `json:"rendered,omitempty"`
 }
 
 // A Diagnostic is an error or a warning for people. Line and column count from 1 and

@@ -168,6 +168,7 @@ var endpoints = map[string]struct {
 	serve   func(*Hub, http.ResponseWriter, *http.Request)
 }{
 	"_devserve/client.js": {[]string{"GET", "HEAD"}, (*Hub).serveClient},
+	"_devserve/morph.js":  {[]string{"GET", "HEAD"}, (*Hub).serveMorph},
 	"_devserve/events":    {[]string{"GET", "HEAD", "POST"}, (*Hub).serveEvents},
 	"_devserve/status":    {[]string{"GET", "HEAD"}, (*Hub).serveStatus},
 	"_devserve/notify":    {[]string{"POST"}, (*Hub).serveNotify},

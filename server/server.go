@@ -52,7 +52,13 @@ type Options struct {
 	AllowHosts []string          // host names beside loopback under which requests may come
 	Plugins    []api.Plugin      // esbuild plugins
 	CacheDir   string            // a folder that keeps compiled modules between runs, safe to delete; "" keeps none
+	Watch      []string          // doublestar globs, absolute or from the working directory, of what the program renders its pages from
 	Log        *slog.Logger      // debug records, and errors that no caller can be told; nil discards them
+
+	// OnChange is told which files that Watch means have changed, by absolute paths, before the pages fetch themselves
+	// again: here a program parses its templates anew. An error is shown in the pages, which stay as they
+	// are, until a call returns none; what html/template says gets its place and its line. Calls do not overlap.
+	OnChange func(files []string) error
 
 	// OnMessage is told what a page sends by import.meta.hot.send: a name and JSON, which may be empty. OnReload
 	// is told why a page loads itself anew, which only the page knows. Both may be called from several goroutines.
@@ -71,7 +77,7 @@ type Build struct {
 	Source   string   // what found the errors or is mended, as given to Diagnose; "" for the site's own builds
 	Files    []string // what changed, relative to Dir; empty for a page's first build
 	Entry    string   // the entry point of a first build
-	Did      string   // "first build", "hot update", "style sheet", "asset", "page reload", "no change", "error", "mended"
+	Did      string   // "first build", "hot update", "style sheet", "asset", "page reload", "page refresh", "no change", "error", "mended"
 	Reason   string   // why a full reload, if one
 	Modules  int      // compiled
 	Took     time.Duration
@@ -95,9 +101,12 @@ type Server struct {
 	watcher *watcher.Watcher
 	builder *builder.Builder
 	hub     *reload.Hub
-	state   state
-	handle  http.Handler
-	end     func() error // closes builder and hub, once
+
+	templates *templates // nil without Options.Watch
+	copies    copies
+	state     state
+	handle    http.Handler
+	end       func() error // closes builder and hub, once
 
 	mu      sync.Mutex
 	closed  bool
@@ -130,6 +139,9 @@ func New(o Options) (*Server, error) {
 		state: state{base: o.Base},
 	}
 	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Log: o.Log, OnError: s.unwatched}); err != nil {
+		return nil, err
+	}
+	if s.templates, err = newTemplates(o.Watch, watcher.Options{Log: o.Log, OnError: s.unwatched}); err != nil {
 		return nil, err
 	}
 	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, Log: o.Log, OnMessage: s.message})
@@ -209,6 +221,18 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	defer close(s.stopped)
 
+	if s.templates != nil {
+		ran := make(chan error, 1)
+		go func() { ran <- s.watchTemplates(ctx) }()
+		select {
+		case <-s.templates.watcher.Ready():
+			defer func() { cancel(); <-ran }()
+		case err := <-ran:
+			if err != nil {
+				return err
+			}
+		}
+	}
 	err := s.watcher.Run(ctx, func(b watcher.Batch) {
 		changed := make([]string, len(b.Changes))
 		for i, c := range b.Changes {

@@ -15,6 +15,9 @@ import (
 
 // handler is the way of a request, see the package comment. next is nil when the site is all there is.
 func (s *Server) handler(next http.Handler) http.Handler {
+	if next != nil {
+		next = s.copies.record(next)
+	}
 	site := s.hub.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.site(w, r, next)
 	}))
@@ -25,6 +28,8 @@ func (s *Server) handler(next http.Handler) http.Handler {
 			site.ServeHTTP(w, r)
 		case strings.HasPrefix(name, "_devserve/build/"):
 			s.resource(w, r)
+		case strings.HasPrefix(name, "_devserve/copy/"):
+			s.copies.serve(w, r, strings.TrimPrefix(name, "_devserve/copy/"))
 		case name == "_devserve", strings.HasPrefix(name, "_devserve/"), name == "__webpack_hmr":
 			s.hub.ServeHTTP(w, r)
 		default:

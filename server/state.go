@@ -105,6 +105,13 @@ func (s *state) diagnose(source string, errors []Diagnostic) bool {
 	return true
 }
 
+// refresh tells the pages that what they are rendered from has changed.
+func (s *state) refresh(updates []reload.Update) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.publish(reload.Built{Build: s.good.Build, Hash: s.good.Hash, Source: renderingSource, Updates: updates})
+}
+
 // loaded says that the page at a URL path is loaded anew.
 func (s *state) loaded(page string) {
 	s.mu.Lock()

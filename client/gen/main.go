@@ -18,7 +18,7 @@ func main() {
 	}
 }
 
-// run builds both scripts of the client package in dir and writes them to dir/dist.
+// run builds the scripts of the client package in dir and writes them to dir/dist.
 func run(dir string) error {
 	for _, b := range bundles {
 		code, err := b.build(dir)
@@ -51,6 +51,7 @@ var bundles = []bundle{
 		banner: `(() => { "use strict";`,
 		footer: `})();`,
 	},
+	{in: "src/morph.ts", out: "dist/morph.js"}, // a module, loaded by import()
 	{
 		in: "src/react.ts", out: "dist/react.js",
 		banner: `(() => { "use strict";`,

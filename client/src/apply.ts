@@ -5,18 +5,19 @@ import { refreshAsset } from "./assets";
 import { swapStyleSheets } from "./css";
 import { updatePath } from "./dom";
 import { loadedBy } from "./loaded";
-import type { Built, ModuleInfo, Update } from "./protocol";
+import { ownSource, type Built, type ModuleInfo, type Update } from "./protocol";
 import type { Registry } from "./registry";
+import type { Refresh } from "./rendered";
 
 /**
  * Brings what `built` says into the page that shows `page`. Returns null, or the reason why
  * the page must be reloaded, in which case it may be applied in part.
  */
-export async function apply(built: Built, page: string, registry: Registry | undefined): Promise<string | null> {
+export async function apply(built: Built, page: string, registry: Registry | undefined, refresh: Refresh): Promise<string | null> {
   if (built.reload) return built.reload.reason;
   const failed = registry?.failed[0];
-  if (failed !== undefined && !built.sync) return `${failed} can be built now`;
-  return applyUpdates(built, page, registry);
+  if (failed !== undefined && !built.sync && (built.source ?? ownSource) === ownSource) return `${failed} can be built now`;
+  return applyUpdates(built, page, registry, refresh);
 }
 
 /** The same for what changed beside what is broken. */
@@ -24,13 +25,19 @@ export async function applyUpdates(
   built: { build: number; updates: Update[]; info?: ModuleInfo },
   page: string,
   registry: Registry | undefined,
+  refresh: Refresh,
 ): Promise<string | null> {
   const modules: Update[] = [];
+  const templates: string[] = [];
   const steps: (() => string | null)[] = [];
   for (const u of built.updates) {
     const path = updatePath(u.path);
     switch (u.type) {
       case "html":
+        if (u.rendered) {
+          if (page === "") templates.push(u.path);
+          break;
+        }
         if (shows(page, path)) return `${u.path} changed`;
         steps.push(() => (intersects(loadedBy(path), fetched) ? `${u.path}, which this page fetched, changed` : null));
         break;
@@ -56,7 +63,7 @@ export async function applyUpdates(
     const reason = step();
     if (reason !== null) return reason;
   }
-  return null;
+  return templates.length > 0 ? refresh(templates) : null;
 }
 
 /** What a script asked for; only a script knows what it did with it. */

@@ -15,6 +15,8 @@ export interface Config {
   token: string;
   /** URL path of the site's file that was served; "" if the app rendered the page itself. */
   page: string;
+  /** Which of the server's copies is the page as it was rendered; "" if there is none. */
+  copy: string;
 }
 
 /**
@@ -32,5 +34,6 @@ export function config(): Config {
     token,
     id: tag?.dataset["id"] ?? "",
     page: tag?.dataset["page"] ?? "",
+    copy: tag?.dataset["copy"] ?? "",
   };
 }

@@ -9,10 +9,11 @@ import { config } from "./config";
 import { connect, type EventName } from "./connect";
 import { plain, thrownBy } from "./diagnostic";
 import { noteLoads } from "./loaded";
-import { overlay, pageSource } from "./overlay";
+import { overlay, pageSource, renderingSource } from "./overlay";
 import { ownSource, type Building, type Built, type BuildError, type Diagnostic, type Message } from "./protocol";
 import type { Registry } from "./registry";
 import { reloader } from "./reload";
+import { refresher } from "./rendered";
 import { sender } from "./send";
 import { describe, watchUncaught } from "./thrown";
 
@@ -29,12 +30,18 @@ function start(): void {
   if (started in window) return; // a second script tag
   Object.defineProperty(window, started, { value: true });
 
-  const { home, token, id, page } = config();
+  const { home, token, id, page, copy } = config();
   let modules: Registry | undefined; // until the first bundle brings them
   const mark = badge();
   const screen = overlay((what, show) => {
     if (what === "") mark.hide("hidden");
     else mark.show("hidden", what, 0, show);
+  });
+  let rendered = true;
+  const refresh = refresher({ home, copy }, (errors) => {
+    rendered = errors.length === 0;
+    if (!screen.show(errors, renderingSource)) return;
+    for (const d of errors) console.error(`[devserve] ${plain(d)}\n\nFix it and save: this page follows.`);
   });
   let leaving = false;
   const { answered, reload } = reloader({
@@ -88,16 +95,16 @@ function start(): void {
     }
     if (b.sync) screen.show([]);
     else if (!b.reload || b.source) screen.show([], source); // a mere reload mends nothing
-    const reason = await apply(b, page, modules);
+    const reason = await apply(b, page, modules, refresh);
     if (reason !== null) return leave(reason, eventID);
-    if (b.updates.length > 0) console.info(`[devserve] updated in ${b.ms} ms: ${b.updates.map((u) => u.path).join(", ")}`);
+    if (b.updates.length > 0 && (rendered || b.source !== renderingSource)) console.info(`[devserve] updated${b.ms > 0 ? ` in ${b.ms} ms` : ""}: ${b.updates.map((u) => u.path).join(", ")}`);
   }
 
   async function failed(e: BuildError, eventID: string): Promise<void> {
     mark.hide("building");
     const { errors, updates } = e;
     await tell("vite:error", { type: "error", err: { message: errors[0]?.text, stack: "", ...errors[0] } });
-    const reason = updates ? await applyUpdates({ ...e, updates }, page, modules) : null;
+    const reason = updates ? await applyUpdates({ ...e, updates }, page, modules, refresh) : null;
     if (reason !== null) return leave(reason, eventID);
     if (!screen.show(errors, e.sync ? undefined : e.source)) return; // a new stream tells it again
     warn(e.warnings);

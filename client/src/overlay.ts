@@ -6,8 +6,9 @@ import css from "./overlay.css";
 import { element, h, keep } from "./element";
 import { ownSource, type Diagnostic, type Note } from "./protocol";
 
-/** The source of errors that the page itself found: modules that threw. A good build does not end those. */
+/** The sources of errors that the page itself found: modules that threw, and a program that does not render it. A good build does not end those. */
 export const pageSource = "page";
+export const renderingSource = "rendering";
 
 export interface Overlay {
   /**
@@ -57,7 +58,7 @@ export function overlay(hidden: (what: string, show: () => void) => void): Overl
         now.set(of, [...(now.get(of) ?? []), e]);
       }
       for (const key of broken.keys()) {
-        if (!now.has(key) && (source ? key === source : key !== pageSource)) broken.delete(key);
+        if (!now.has(key) && (source ? key === source : key !== pageSource && key !== renderingSource)) broken.delete(key);
       }
       for (const [key, those] of now) broken.set(key, those); // in the place that it had
       if ([...broken].map(said).join() === before) return false;

@@ -29,6 +29,8 @@ export interface Update {
   path: string;
   code?: string;
   url?: string;
+  /** Of a page that a program renders: it is rendered from the file at `path`, or may be. */
+  rendered?: boolean;
 }
 
 export interface Building {

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -139,6 +140,9 @@ func (h *host) startHere(l net.Listener) error {
 		Dir: h.dir, Base: h.uses.base, Ignore: h.uses.ignore,
 		Log:       slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		OnMessage: h.messages.add,
+	}
+	if h.uses.app {
+		o.Watch = []string{filepath.Join(filepath.Dir(h.dir), "app")}
 	}
 	if h.uses.gate {
 		o.Plugins = []api.Plugin{h.front.plugin()}
@@ -341,7 +345,8 @@ func (f *front) plugin() api.Plugin {
 	}}
 }
 
-// app is a program with pages of its own, as users have them: templates from a folder, one for each path.
+// app is a program with pages of its own, as users have them: templates from a folder, one for each path. A template
+// may define "status", the answer's, or "redirect", where it leads; /nonce has a policy that wants {{.Nonce}}.
 func app(dir string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.Trim(r.URL.Path, "/")
@@ -357,8 +362,26 @@ func app(dir string) http.Handler {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
+		text := func(name string) string {
+			var b strings.Builder
+			if t.Lookup(name) != nil {
+				t.ExecuteTemplate(&b, name, nil)
+			}
+			return b.String()
+		}
+		if to := text("redirect"); to != "" {
+			http.Redirect(w, r, to, http.StatusFound)
+			return
+		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		t.Execute(w, map[string]any{"Path": r.URL.Path, "Name": "<Ada>"})
+		nonce := strconv.FormatUint(rand.Uint64(), 36)
+		if name == "nonce" {
+			w.Header().Set("Content-Security-Policy", "script-src 'nonce-"+nonce+"'; style-src 'nonce-"+nonce+"'")
+		}
+		if code, err := strconv.Atoi(text("status")); err == nil {
+			w.WriteHeader(code)
+		}
+		t.Execute(w, map[string]any{"Path": r.URL.Path, "Name": "<Ada>", "Nonce": nonce})
 	})
 }
 
