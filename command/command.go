@@ -52,7 +52,7 @@ type Spec struct {
 	Ignore []string
 
 	// Generator says that it ends by itself, and must have ended well before the Specs after it are built or started.
-	// `templ generate`, `sqlc generate`, `tailwindcss` and `go generate` are taken for generators unless told to watch.
+	// `go build`, `go generate`, `templ generate`, `sqlc generate` and `tailwindcss` are generators, unless told to watch.
 	Generator bool
 
 	// Ready tells whether the program answers; it is asked again and again until it returns nil, see [Dial] and [Get].

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	attempt  = time.Second           // that a probe has for one question
-	firstGap = 5 * time.Millisecond  // between two questions, growing to
+	attempt  = time.Second          // that a probe has for one question
+	firstGap = 5 * time.Millisecond // between two questions, growing to
 	lastGap  = 200 * time.Millisecond
 )
 

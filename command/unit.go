@@ -1,0 +1,680 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	settled  = 250 * time.Millisecond // that a program without a Probe must live to be ready
+	readyIn  = 30 * time.Second       // default of Spec.ReadyTimeout
+	cancelIn = time.Second            // that a build has to clean up after itself when it is not wanted any more
+
+	// After a crash a program is started again, at first at once, as it seems to those who use it.
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 30 * time.Second
+	sound      = 10 * time.Second // that it must have lived for its earlier deaths to be forgotten
+
+	// A command that is wanted within quick of its last run, and that often in a row, seems to cause that itself. From
+	// then on it waits, at most for slow: a person who does save that often will not have to wait for long.
+	quick     = time.Second
+	quickRuns = 5
+	slow      = 2 * time.Second
+
+	// quiet is what a generator waits before the run that is to read what was saved while it wrote the same file.
+	quiet = 500 * time.Millisecond
+)
+
+// A unit is one command. It has a step, which runs to its end, and a program, which goes on; a generator has only the
+// first, most programs only the second.
+type unit struct {
+	g     *Group
+	index int
+	spec  Spec
+	line  line
+	build line // of Spec.Build
+	goRun bool // it is a go run that is taken apart
+	env   []string
+	watch watch
+	find  finder
+	queue *queue
+	work  chan struct{} // holds one token when it may be time to begin
+
+	// Guarded by Group.mu.
+	state  State
+	wanted bool // it is to be built and started
+	held   bool // wanted, but put off as it seems to cause that itself
+	reason string
+	files  map[string]bool
+	since  time.Time
+	uncut  bool // its step runs and is not to be cut short: what changes goes into during; written by run
+	during map[string]bool
+
+	// Of run alone.
+	now     State // what was told last
+	temp    string
+	step    *process
+	program *process
+	built   invocation      // the program that step makes, of go run
+	running invocation      // the program that was made last, of go run
+	broken  []Diagnostic    // of the last step, if it failed
+	probed  chan error      // what became of waiting for the program to be ready
+	unprobe func()          // ends that waiting
+	retry   *time.Timer     // until the program is started again after its death
+	deaths  int             // in a row
+	later   *time.Timer     // until hold
+	hold    time.Time       // before which it is not to begin what is wanted; zero if there is nothing against it
+	last    time.Time       // when its generator ended, or its program began
+	quickly int             // how often it was wanted quickly after last
+	writes  map[string]bool // what a generator reads, but writes in each run
+	suspect map[string]bool // what changed during its last run and may be of that kind
+}
+
+func newUnit(g *Group, index int, s Spec) (*unit, error) {
+	l, err := newLine(s.Line, s.Args)
+	if err != nil {
+		return nil, err
+	}
+	u := &unit{
+		g: g, index: index, line: l, queue: newQueue(), work: make(chan struct{}, 1),
+		files: map[string]bool{}, during: map[string]bool{},
+		writes: map[string]bool{}, suspect: map[string]bool{},
+		probed: make(chan error), unprobe: func() {},
+	}
+	if s.Name == "" {
+		s.Name = l.text
+	}
+	if s.Dir, err = filepath.Abs(s.Dir); err != nil {
+		return nil, fmt.Errorf("command: %s: folder %q: %w", s.Name, s.Dir, err)
+	}
+	if info, err := os.Stat(s.Dir); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("command: %s: no folder %q", s.Name, s.Dir)
+	}
+	if s.ReadyTimeout < 0 {
+		return nil, fmt.Errorf("command: %s: negative ReadyTimeout %v", s.Name, s.ReadyTimeout)
+	}
+	if s.ReadyTimeout == 0 {
+		s.ReadyTimeout = readyIn
+	}
+	words := l.words()
+	globs, generator := known(words)
+	s.Generator = s.Generator || generator
+	isGo := s.Watch == nil && slices.Equal(globs, goFiles)
+	if s.Watch == nil {
+		s.Watch = globs
+	}
+	if out := written(words); out != "" {
+		s.Ignore = append(slices.Clone(s.Ignore), filepath.Join(s.Dir, out))
+	}
+	if u.watch, err = newWatch(s.Dir, s.Watch, s.Ignore); err != nil {
+		return nil, err
+	}
+	u.watch.isGo = isGo
+	if s.Build != "" && !s.Generator {
+		if u.build, err = newLine(s.Build, nil); err != nil {
+			return nil, err
+		}
+	} else if run, ok := parseGoRun(words); ok && !s.Generator && !strings.Contains(run.packages[0], "@") {
+		u.goRun = true
+	}
+	u.env = append(os.Environ(), s.Env...)
+	u.spec, u.find = s, newFinder(s.Dir)
+	u.now = State{Name: s.Name, Generator: s.Generator, Reason: "start"}
+	u.state = u.now
+	return u, nil
+}
+
+// relative is file as a [State] has it.
+func (u *unit) relative(file string) string {
+	if rel, ok := below(u.watch.dir, file); ok {
+		return rel
+	}
+	return file
+}
+
+// due has the unit begun anew; g.mu is held.
+func (u *unit) due(reason string, files []string) {
+	if !u.wanted {
+		u.wanted, u.since = true, time.Now()
+		clear(u.files)
+	}
+	u.reason = reason
+	for _, f := range files {
+		u.files[f] = true
+	}
+	if len(files) > 0 {
+		u.reason = changed(sorted(u.files))
+	}
+	u.nudge()
+	if u.spec.Generator {
+		for _, after := range u.g.units[u.index+1:] {
+			after.nudge() // what it builds may be old news
+		}
+	}
+	u.g.tell()
+}
+
+func (u *unit) nudge() {
+	select {
+	case u.work <- struct{}{}:
+	default:
+	}
+}
+
+// good reports whether a generator has ended well and nothing calls for another run; g.mu is held.
+func (u *unit) good() bool { return u.state.Phase == Ready && (!u.wanted || u.held) && !u.uncut }
+
+// pending reports whether the unit is on its way to be ready and nothing serves; g.mu is held.
+func (u *unit) pending() bool {
+	if u.state.Serving || u.held {
+		return false
+	}
+	if b := u.g.blocker(u.index); b != nil && (u.wanted || u.state.Phase == Waiting) {
+		return b.pending()
+	}
+	return u.wanted || u.state.Phase <= Starting
+}
+
+// set makes s the unit's state, and tells of it.
+func (u *unit) set(s State) {
+	u.g.mu.Lock()
+	if s.Phase == Ready || s.Phase == Failed {
+		s.Took = time.Since(u.since)
+	}
+	u.now, u.state = s, s
+	u.g.tell()
+	u.g.mu.Unlock()
+	u.g.opts.Log.Debug("state", "command", s.Name, "phase", s.Phase.String(), "reason", s.Reason, "took_ms", s.Took.Milliseconds())
+	u.g.opts.OnState(s)
+}
+
+// enter is the present state with another phase.
+func (u *unit) enter(p Phase) State {
+	s := u.now
+	s.Phase, s.Took, s.Diagnostics = p, 0, nil
+	return s
+}
+
+func (u *unit) fail(reason string, diagnostics ...Diagnostic) {
+	s := u.enter(Failed)
+	s.Reason, s.Diagnostics = reason, diagnostics
+	u.set(s)
+}
+
+// say adds a line of ours to what the command prints.
+func (u *unit) say(format string, args ...any) {
+	u.queue.push(fmt.Appendf(nil, "devserve: "+format, args...))
+}
+
+// run is the life of the unit: everything that happens to it happens here, one thing after the other.
+func (u *unit) run(ctx context.Context, temp string) {
+	u.temp = temp
+	u.retry, u.later = time.NewTimer(0), time.NewTimer(0)
+	u.retry.Stop()
+	u.later.Stop()
+	defer u.close()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-u.work:
+			u.begin(ctx)
+		case <-u.later.C:
+			u.begin(ctx)
+		case <-done(u.step):
+			u.stepped(ctx)
+		case <-done(u.program):
+			u.died()
+		case err := <-u.probed:
+			u.answered(err)
+		case <-u.retry.C:
+			u.launch(ctx)
+		}
+	}
+}
+
+// done is closed when p is over; nil if there is none.
+func done(p *process) <-chan struct{} {
+	if p == nil {
+		return nil
+	}
+	return p.done
+}
+
+func (u *unit) close() {
+	u.retry.Stop()
+	u.later.Stop()
+	var wg sync.WaitGroup
+	if u.step != nil {
+		wg.Go(u.step.end)
+	}
+	u.endProgram()
+	wg.Wait()
+	s := u.enter(Stopped)
+	s.Reason, s.Serving = "devserve stops", false
+	u.set(s)
+}
+
+// begin builds, or starts what needs no building, if it is time for that.
+func (u *unit) begin(ctx context.Context) {
+	u.g.mu.Lock()
+	blocker := u.g.blocker(u.index)
+	if blocker != nil && u.step != nil && !u.uncut {
+		u.wanted = true // what is built now will be old news
+	}
+	wanted := u.wanted
+	u.g.mu.Unlock()
+
+	switch {
+	case !wanted, u.uncut:
+		return
+	case u.step != nil: // a build that nobody wants any more
+		u.step.end()
+		u.step = nil
+	case blocker == nil && u.putOff():
+		return
+	}
+	if blocker != nil {
+		s := u.enter(Waiting)
+		if s.Reason = "waits for " + blocker.spec.Name; u.now.Phase != Waiting || u.now.Reason != s.Reason {
+			u.set(s)
+		}
+		return
+	}
+
+	u.take()
+	inv, err := u.stepInvocation()
+	switch {
+	case err != nil:
+		u.fail(err.Error(), Diagnostic{Source: "exit", Text: err.Error()})
+	case len(inv.args) == 0:
+		u.restart(ctx)
+	default:
+		u.startStep(inv)
+	}
+}
+
+// take makes what is wanted what is done.
+func (u *unit) take() {
+	u.retry.Stop()
+	u.later.Stop()
+	u.hold, u.deaths = time.Time{}, 0
+	u.g.mu.Lock()
+	defer u.g.mu.Unlock()
+	u.wanted, u.held = false, false
+	u.now.Reason, u.now.Files = u.reason, sorted(u.files)
+}
+
+// putOff reports whether it is too early for what is wanted, and sees to it that it is begun in time.
+func (u *unit) putOff() bool {
+	if u.hold.IsZero() {
+		if u.quickly++; time.Since(u.last) > quick {
+			u.quickly = 0
+		}
+		if u.quickly <= quickRuns {
+			return false
+		}
+		if u.quickly == quickRuns+1 {
+			u.g.mu.Lock()
+			reason := u.reason
+			u.g.mu.Unlock()
+			u.say("%s runs again and again, at last as %s: does it write that itself?", u.spec.Name, reason)
+		}
+		u.hold = time.Now().Add(min(slow, firstRetry<<(u.quickly-quickRuns)))
+		u.g.mu.Lock()
+		u.held = true
+		u.g.tell()
+		u.g.mu.Unlock()
+	}
+	wait := time.Until(u.hold)
+	if wait > 0 {
+		u.later.Reset(wait)
+	}
+	return wait > 0
+}
+
+// stepInvocation is what is to be run to its end; without args if there is nothing.
+func (u *unit) stepInvocation() (invocation, error) {
+	switch {
+	case u.spec.Generator:
+		return u.line.invocation(u.spec.Dir, u.env)
+	case u.spec.Build != "":
+		return u.build.invocation(u.spec.Dir, u.env)
+	case !u.goRun:
+		return invocation{}, nil
+	}
+	inv, err := u.line.invocation(u.spec.Dir, u.env)
+	if err != nil {
+		return inv, err
+	}
+	run, ok := parseGoRun(inv.args)
+	if !ok {
+		return inv, fmt.Errorf("command: %q is no go run when its variables are known", u.line.text)
+	}
+	if run.dir != "" {
+		inv.dir = filepath.Join(inv.dir, run.dir)
+	}
+	folder := filepath.Join(u.temp, "a")
+	if len(u.running.args) > 0 && filepath.Dir(u.running.args[0]) == folder {
+		folder = filepath.Join(u.temp, "b") // beside the one that runs
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return inv, fmt.Errorf("command: folder for programs: %w", err)
+	}
+	out := filepath.Join(folder, run.name(inv.dir))
+	u.built = inv
+	u.built.args = slices.Concat([]string{out}, run.args)
+	inv.args = run.build(out)
+	inv.env = append(slices.Clone(inv.env), "GOTMPDIR="+u.temp) // so that nothing is left of one that is killed
+	return inv, nil
+}
+
+func (u *unit) startStep(inv invocation) {
+	u.set(u.enter(Building))
+	step, err := start(inv, &output{queue: u.queue}, u.g.opts.Grace)
+	if err != nil {
+		u.broken = []Diagnostic{notStarted(err)}
+		u.fail(err.Error(), u.broken...)
+		return
+	}
+	u.step = step
+	if u.goRun {
+		step.gentle, step.grace = interrupt, cancelIn
+		return
+	}
+	u.g.mu.Lock()
+	u.uncut = true
+	clear(u.during)
+	u.g.mu.Unlock()
+}
+
+// stepped looks at what has become of the step.
+func (u *unit) stepped(ctx context.Context) {
+	step := u.step
+	u.step = nil
+	if u.uncut {
+		u.g.scan(ctx)
+		u.g.mu.Lock()
+		u.uncut = false
+		during := sorted(u.during)
+		u.g.mu.Unlock()
+		u.last = time.Now()
+		u.settle(during)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	u.g.mu.Lock()
+	wanted := u.wanted
+	u.g.mu.Unlock()
+	if wanted { // the result is old news
+		u.nudge()
+		return
+	}
+
+	u.broken = nil
+	switch {
+	case step.err != nil:
+		u.broken = u.find.step(u.stepName(), step.err, step.out)
+		u.fail(step.err.Error(), u.broken...)
+		if u.goRun && u.program == nil && len(u.running.args) > 0 {
+			u.retry.Reset(firstRetry) // it died meanwhile
+		}
+	case u.spec.Generator:
+		u.set(u.enter(Ready))
+	case u.unchanged():
+		s := u.enter(Ready)
+		s.Reason += ", the program is the same"
+		u.set(s)
+	default:
+		u.restart(ctx)
+	}
+	if u.spec.Generator {
+		u.g.mu.Lock()
+		for _, after := range u.g.units[u.index+1:] {
+			after.nudge()
+		}
+		u.g.mu.Unlock()
+	}
+}
+
+// stepName is who speaks in a step.
+func (u *unit) stepName() string {
+	l := u.line
+	if u.spec.Build != "" && !u.spec.Generator {
+		l = u.build
+	}
+	if name, _ := tool(l.words()); name != "" {
+		return name
+	}
+	return u.spec.Name
+}
+
+// settle decides about files that the step reads and that were changed while it ran, by itself or by the user. They
+// call for another run. What changes in that one too is what it writes in each: that needs no other, but for a
+// last one after a pause, in case that it was saved by the user as well.
+func (u *unit) settle(during []string) {
+	for f := range u.writes {
+		if !slices.Contains(during, f) {
+			delete(u.writes, f)
+		}
+	}
+	var fresh, found []string
+	for _, f := range during {
+		switch {
+		case u.writes[f]:
+		case u.suspect[f]:
+			found = append(found, f)
+			u.writes[f] = true
+		default:
+			fresh = append(fresh, f)
+		}
+	}
+	clear(u.suspect)
+	for _, f := range fresh {
+		u.suspect[f] = true
+	}
+	if len(found) > 0 && len(fresh) == 0 {
+		u.hold = time.Now().Add(quiet)
+		u.say("%s writes what it reads (%s): that alone will not run it again", u.spec.Name, strings.Join(found, ", "))
+	}
+	if len(found)+len(fresh) > 0 {
+		u.g.mu.Lock()
+		u.due("", append(fresh, found...))
+		u.g.mu.Unlock()
+	}
+}
+
+// unchanged reports whether the program that was built is the one that runs, and nothing else has changed that it
+// may read.
+func (u *unit) unchanged() bool {
+	if !u.goRun || u.program == nil || !u.now.Serving || len(u.now.Files) == 0 || !slices.Equal(u.built.args[1:], u.running.args[1:]) {
+		return false
+	}
+	for _, f := range u.now.Files {
+		if !u.watch.isGo && !strings.HasSuffix(f, ".go") {
+			return false
+		}
+	}
+	a, err := os.ReadFile(u.built.args[0])
+	if err != nil {
+		return false
+	}
+	b, err := os.ReadFile(u.running.args[0])
+	return err == nil && bytes.Equal(a, b)
+}
+
+// restart ends the old program, if there is one, and starts the new.
+func (u *unit) restart(ctx context.Context) {
+	serving := u.now.Serving
+	s := u.enter(Starting)
+	s.Serving = false
+	u.set(s)
+	if serving && u.g.opts.Drain != nil {
+		ctx, cancel := context.WithTimeout(ctx, u.g.opts.Grace)
+		u.g.opts.Drain(ctx, u.spec.Name)
+		cancel()
+	}
+	u.endProgram()
+	if ctx.Err() != nil {
+		return
+	}
+	if u.goRun {
+		u.running = u.built
+	} else if u.spec.Build == "" {
+		u.g.mu.Lock()
+		wanted := u.wanted && u.g.blocker(u.index) == nil
+		u.g.mu.Unlock()
+		if wanted {
+			u.take() // it will read what was saved meanwhile
+		}
+	}
+	u.launch(ctx)
+}
+
+func (u *unit) endProgram() {
+	u.unprobe()
+	if u.program != nil {
+		u.program.end()
+		u.program = nil
+	}
+}
+
+// launch starts the program.
+func (u *unit) launch(ctx context.Context) {
+	inv := u.running
+	if !u.goRun {
+		var err error
+		if inv, err = u.line.invocation(u.spec.Dir, u.env); err != nil {
+			u.fail(err.Error(), Diagnostic{Source: "exit", Text: err.Error()})
+			return
+		}
+	}
+	taken := u.taken(ctx)
+	program, err := start(inv, &output{queue: u.queue}, u.g.opts.Grace)
+	if err != nil {
+		u.fail(err.Error(), notStarted(err))
+		return
+	}
+	u.program, u.last = program, time.Now()
+
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { u.probe(ctx, taken) })
+	u.unprobe = func() {
+		cancel()
+		wg.Wait()
+		u.unprobe = func() {}
+	}
+}
+
+// taken reports whether something answers before the program does.
+func (u *unit) taken(ctx context.Context) bool {
+	if u.spec.Ready == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, settled)
+	defer cancel()
+	if u.spec.Ready(ctx) != nil {
+		return false
+	}
+	u.say("something else answers already where %s is to", u.spec.Name)
+	return true
+}
+
+// probe waits for the program to be ready and sends nil on probed; after the time-out an error too.
+func (u *unit) probe(ctx context.Context, taken bool) {
+	limit := time.NewTimer(u.spec.ReadyTimeout)
+	defer limit.Stop()
+	if taken || u.spec.Ready == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(settled):
+		}
+	}
+	for gap := firstGap; ctx.Err() == nil; gap = min(2*gap, lastGap) {
+		var err error
+		if u.spec.Ready != nil {
+			err = u.spec.Ready(ctx)
+		}
+		if err == nil {
+			select {
+			case <-ctx.Done():
+			case u.probed <- nil:
+			}
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(gap):
+		case <-limit.C:
+			select {
+			case <-ctx.Done():
+			case u.probed <- fmt.Errorf("not ready after %v: %w", u.spec.ReadyTimeout, err):
+			}
+		}
+	}
+}
+
+// answered hears from probe.
+func (u *unit) answered(err error) {
+	u.now.Serving = err == nil
+	switch {
+	case u.step != nil || u.now.Phase == Waiting: // the next is on its way
+		u.set(u.now)
+	case err != nil:
+		text := u.spec.Name + " is " + err.Error()
+		d := Diagnostic{Source: "exit", Text: text}
+		u.fail(text, slices.Concat(u.broken, []Diagnostic{d})...)
+	case u.broken != nil:
+		u.fail(u.now.Reason, u.broken...)
+	default:
+		u.set(u.enter(Ready))
+	}
+}
+
+// died looks at how the program has ended by itself, and has it started again if that was no success.
+func (u *unit) died() {
+	p := u.program
+	u.program = nil
+	u.unprobe()
+	wasReady := u.now.Serving
+	u.now.Serving = false
+	if p.left {
+		u.say("some processes of %s would not end", u.spec.Name)
+	}
+	if u.step != nil || u.now.Phase == Waiting { // the next is on its way
+		u.set(u.now)
+		return
+	}
+	if p.err == nil {
+		s := u.enter(Stopped)
+		s.Reason = "it has ended"
+		u.set(s)
+		return
+	}
+	if time.Since(p.began) > sound {
+		u.deaths = 0
+	}
+	wait := min(firstRetry<<min(u.deaths, 20), lastRetry)
+	if !wasReady {
+		wait = max(wait, time.Second)
+	}
+	u.deaths++
+	u.retry.Reset(wait)
+	u.g.mu.Lock()
+	u.since = time.Now()
+	u.g.mu.Unlock()
+	u.fail(p.err.Error(), slices.Concat(u.broken, u.find.ended(u.spec.Name, p.err, p.out))...)
+}
+
+// notStarted says why something could not be started at all.
+func notStarted(err error) Diagnostic {
+	return Diagnostic{Source: "exit", Text: err.Error()}
+}
