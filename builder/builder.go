@@ -723,13 +723,13 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 		if exists && info.IsDir() {
 			continue
 		}
+		ms := b.byFile[path]
 		if b.envChanged(path) {
 			files = append(files, b.resolver.rel(path))
 		}
-		if isEnv(path) {
-			continue
+		if len(ms) == 0 && isEnv(path) {
+			continue // no page can have it
 		}
-		ms := b.byFile[path]
 		input := b.deps.next != nil && containsSorted(b.deps.next.inputs, path)
 		visible, inside := b.resolver.url(path)
 		if len(ms) == 0 && !input && !inside && !isConfig(path) && !b.lookedFor(path) {
