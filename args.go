@@ -61,7 +61,6 @@ func parseOptions(c *cli.Context) (options, error) {
 			Base:       c.String("base"),
 			Ignore:     c.StringSlice("ignore"),
 			AllowHosts: c.StringSlice("allow-host"),
-			Define:     map[string]string{},
 			CacheDir:   cacheDir(c.String("cache")),
 		},
 		host:       c.String("host"),
@@ -93,14 +92,21 @@ func parseOptions(c *cli.Context) (options, error) {
 	default:
 		return o, usagef(`bad log format %q: give "text" or "json"`, s)
 	}
-	for _, s := range c.StringSlice("define") {
+	var err error
+	o.Define, err = parseDefine(c.StringSlice("define"))
+	return o, err
+}
+
+func parseDefine(flags []string) (map[string]string, error) {
+	define := map[string]string{}
+	for _, s := range flags {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {
-			return o, usagef("bad definition %q: give NAME=VALUE, as in --define VERSION='\"1.2\"'", s)
+			return nil, usagef("bad definition %q: give NAME=VALUE, as in --define VERSION='\"1.2\"'", s)
 		}
-		o.Define[name] = value
+		define[name] = value
 	}
-	return o, nil
+	return define, nil
 }
 
 // permute brings args into the order that urfave/cli/v2 needs, which reads flags only in front of

@@ -32,7 +32,7 @@ func TestPermute(t *testing.T) {
 		{"./notify", "-- ./notify"},
 		{"dir notify", "-- dir notify"},
 	} {
-		got, err := permute(newApp(io.Discard), strings.Fields(tt.in))
+		got, err := permute(newApp(io.Discard, io.Discard), strings.Fields(tt.in))
 		if err != nil || strings.Join(got, " ") != tt.want {
 			t.Errorf("permute(%q) = %q, %v, want %q", tt.in, got, err, tt.want)
 		}
@@ -53,7 +53,7 @@ func TestPermuteRefuses(t *testing.T) {
 		{"dir --port", "--port needs a value: devserve --help shows how"},
 		{"notify --port 80", "unknown flag --port: devserve --help lists them"},
 	} {
-		_, err := permute(newApp(io.Discard), strings.Fields(tt.in))
+		_, err := permute(newApp(io.Discard, io.Discard), strings.Fields(tt.in))
 		if !errors.As(err, new(usageError)) || err.Error() != tt.want {
 			t.Errorf("permute(%q): %v, want %q", tt.in, err, tt.want)
 		}
@@ -89,7 +89,7 @@ func TestHelpFitsTheScreen(t *testing.T) {
 }
 
 func TestHelpNamesEveryFlag(t *testing.T) {
-	app := newApp(io.Discard)
+	app := newApp(io.Discard, io.Discard)
 	for _, f := range app.Flags {
 		name := "--" + f.Names()[0]
 		if !slices.Contains(strings.Fields(help), name) {

@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	// Whoever reads our output may go away (| head); then writing fails, and nothing else.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
-	app := newApp(stdout)
+	app := newApp(stdout, stderr)
 	args, err := permute(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{app.Name}, args...))
@@ -81,13 +81,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // plain is err for a person: without the package that found it, on one line.
 func plain(err error) string {
 	text := err.Error()
-	for _, pkg := range []string{"server: ", "watcher: ", "reload: ", "builder: "} {
+	for _, pkg := range []string{"server: ", "watcher: ", "reload: ", "builder: ", "production: "} {
 		text = strings.TrimPrefix(text, pkg)
 	}
 	return clean(strings.ReplaceAll(text, "\n", " "))
 }
 
-func newApp(stdout io.Writer) *cli.App {
+func newApp(stdout, stderr io.Writer) *cli.App {
 	helpFlag := &cli.BoolFlag{Name: "help", Aliases: []string{"h"}}
 	return &cli.App{
 		Name: "devserve",
@@ -112,6 +112,12 @@ func newApp(stdout io.Writer) *cli.App {
 					return show(stdout, helpNotify)
 				}
 				return notify(c, stdout)
+			}},
+			{Name: "build", Flags: buildFlags(helpFlag), OnUsageError: onUsageError, Action: func(c *cli.Context) error {
+				if c.Bool("help") {
+					return show(stdout, helpBuild)
+				}
+				return build(c, stdout, stderr)
 			}},
 			{Name: "help", OnUsageError: onUsageError, Action: func(*cli.Context) error { return show(stdout, help) }},
 		},

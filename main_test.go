@@ -186,7 +186,7 @@ func output(ts *testscript.TestScript, name string) string {
 // environ returns what the script's environment has for us.
 func environ(ts *testscript.TestScript) []string {
 	names := []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "TERM", "NO_COLOR", "FORCE_COLOR", "SYSTEMROOT"}
-	for _, f := range newApp(io.Discard).Flags {
+	for _, f := range newApp(io.Discard, io.Discard).Flags {
 		if f, ok := f.(cli.DocGenerationFlag); ok {
 			names = append(names, f.GetEnvVars()...)
 		}

@@ -15,7 +15,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	readme := string(text)
-	for _, f := range newApp(io.Discard).Flags {
+	for _, f := range newApp(io.Discard, io.Discard).Flags {
 		if !strings.Contains(readme, "`--"+f.Names()[0]) {
 			t.Errorf("no --%s in the table", f.Names()[0])
 		}

@@ -273,8 +273,10 @@ func (r *releasing) options() api.BuildOptions {
 	all, _ := json.Marshal(env) // strings and booleans always marshal
 	o.Define["import.meta.env"] = string(all)
 	for name, value := range env {
-		text, _ := json.Marshal(value)
-		o.Define["import.meta.env."+name] = string(text)
+		if identifier.MatchString(name) {
+			text, _ := json.Marshal(value)
+			o.Define["import.meta.env."+name] = string(text)
+		}
 	}
 	maps.Copy(o.Define, r.b.o.Define)
 	o.Conditions = []string{"production", "module"}
@@ -293,6 +295,8 @@ func (r *releasing) options() api.BuildOptions {
 	o.PublicPath = r.b.resolver.base
 	return o
 }
+
+var identifier = regexp.MustCompile(`^[A-Za-z_]\w*$`)
 
 // outdir is where esbuild believes to write to: what source maps say is relative to it.
 const outdir = "dist"
@@ -469,9 +473,7 @@ func (p *releasePlugin) resolve(pb api.PluginBuild, args api.OnResolveArgs) (api
 	case kindRemote:
 		return api.OnResolveResult{Path: t.path, External: true}, nil
 	case kindStyle, kindStyleModule:
-		s := p.sheet(t.path)
-		// The names of chunks depend on the paths of what is in them, so they change with the sheet.
-		return api.OnResolveResult{Path: p.b.resolver.rel(t.path), Namespace: sheetNamespace, PluginData: s}, nil
+		return api.OnResolveResult{Path: p.b.resolver.rel(t.path), Namespace: sheetNamespace, PluginData: p.sheet(t.path)}, nil
 	case kindURL, kindText, kindInline, kindWorker:
 		return api.OnResolveResult{Path: p.b.resolver.rel(t.path) + t.query, Namespace: dataNamespace, PluginData: t}, nil
 	}

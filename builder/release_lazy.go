@@ -187,6 +187,15 @@ func (o *outputs) joinSheets(split bool) {
 			agree(after, s, next)
 		}
 	}
+	lone := map[*sheet]string{} // the only entry that needs a sheet, or ""
+	for _, entry := range sortedKeys(lists) {
+		for _, s := range lists[entry] {
+			if _, others := lone[s]; others {
+				entry = ""
+			}
+			lone[s] = entry
+		}
+	}
 	joined := map[*sheet]string{}
 	for _, entry := range sortedKeys(lists) {
 		var files []string
@@ -200,7 +209,7 @@ func (o *outputs) joinSheets(split bool) {
 			if len(run) > 0 {
 				name, ok := joined[run[0]]
 				if !ok {
-					name = o.r.join(run, "")
+					name = o.r.join(run, lone[run[0]], "")
 					joined[run[0]] = name
 				}
 				files = append(files, name)

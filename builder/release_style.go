@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"encoding/json"
 	"path/filepath"
 	"regexp"
@@ -99,11 +100,12 @@ func classMap(code []byte) []byte {
 
 // styleFile emits the style sheet at path, for a <link>, and returns its name.
 func (r *releasing) styleFile(path string) string {
-	return r.join([]*sheet{r.sheet(path)}, r.b.resolver.rel(path))
+	rel := r.b.resolver.rel(path)
+	return r.join([]*sheet{r.sheet(path)}, rel, rel)
 }
 
-// join emits sheets as one file.
-func (r *releasing) join(sheets []*sheet, src string) string {
+// join emits sheets as one file. It is named after what needs it, or if that is nothing alone after the first of them.
+func (r *releasing) join(sheets []*sheet, after, src string) string {
 	w := &writer{}
 	index := indexMap{Version: 3, Sections: []indexEntry{}}
 	for _, s := range sheets {
@@ -118,11 +120,8 @@ func (r *releasing) join(sheets []*sheet, src string) string {
 		}
 		w.add(s.css)
 	}
-	first := stem(sheets[0].name)
-	if src == "" {
-		first = strings.TrimSuffix(first, ".module")
-	}
-	name := r.emit(first, ".css", w.Bytes(), Chunk{Name: first, Src: src, Assets: r.assetsIn(w.String())})
+	name := strings.TrimSuffix(stem(source(cmp.Or(after, sheets[0].name))), ".module")
+	name = r.emit(name, ".css", w.Bytes(), Chunk{Name: name, Src: src, Assets: r.assetsIn(w.String())})
 	if r.o.SourceMap {
 		smap, _ := json.Marshal(index) // strings and numbers always marshal
 		base := filepath.Base(name) + ".map"
