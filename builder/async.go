@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -81,9 +82,23 @@ func (b *Builder) compileAsync(m *module, maps api.SourceMap) result {
 	c.uses = scanUses(code)
 	c.reExports = scanAsyncReExports(code)
 	c.esm, c.async = true, true
-	c.code = factory(append(mend(code), "return __devserve_done;\n"...), true, asyncPrelude+noExports)
+	code = append(b.withAsyncComponents(m, mend(code)), "return __devserve_done;\n"...)
+	c.code = factory(code, true, asyncPrelude+noExports)
 	c.seal()
 	return result{compiled: c}
+}
+
+// withAsyncComponents is code with the line that names its components at the end of the function that became of its body.
+// What reads the components sees no function, and a declaration where a hoisted variable is assigned.
+func (b *Builder) withAsyncComponents(m *module, code []byte) []byte {
+	start, end := asyncBody.FindIndex(code), bytes.LastIndex(code, asyncEnd)
+	if start == nil || end < start[1] {
+		return code
+	}
+	end++ // the body's last line ends
+	head := code[:bytes.LastIndexByte(code[:start[0]-1], '\n')+1]
+	line := b.componentsOf(m, slices.Concat(head, asyncVariable.ReplaceAll(code[start[1]:end], []byte("var $1 = "))))
+	return slices.Concat(code[:end], []byte(line), code[end:])
 }
 
 // importedLazily makes the entry point a script that imports m by import().
@@ -127,8 +142,12 @@ var (
 	asyncReExport = regexp.MustCompile(`(?m)\A((?:    "(?:[^"\\]|\\.)*";\n|    __devserve_star\(.*\n)*)    __reExport\d*\((\S+), (\S+)\);$`)
 	asyncStar     = regexp.MustCompile(`(?m)\A((?:    "(?:[^"\\]|\\.)*";\n)*)    __devserve_star\(\S+, (\S+)\);\n`)
 	topLevelUsing = regexp.MustCompile(`(?m)^    _stack\d* = \[\];$`)
+	asyncVariable = regexp.MustCompile(`(?m)^    ([\p{L}_$][\p{L}\p{N}_$]*) = `)
 	asyncRun      = regexp.MustCompile(`(?m)^__devserve_run\(\(\) => (\S+)\(\)\.then\(\(\) => \S+\)\);$`)
 )
+
+// asyncEnd is what comes behind the body in the second build's output.
+var asyncEnd = []byte("\n  }\n});\n__devserve_run(")
 
 // openExports makes the exports of the first build's output reach the registry: esbuild has no use for those of a
 // module that it wraps but to fill the object that import() gives.

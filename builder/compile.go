@@ -499,7 +499,8 @@ func (b *Builder) finishScript(m *module, c *compiled, code, smap []byte) {
 	if object := exportsObject(own); c.esm && (object == "" || !bytes.Contains(own, []byte("\nmodule.exports = __toCommonJS("+object+");\n"))) {
 		prelude = noExports
 	}
-	c.code = factory(b.withComponents(m, mend(code)), c.esm, prelude)
+	code = mend(code)
+	c.code = factory(append(slices.Clip(code), b.componentsOf(m, code)...), c.esm, prelude)
 	c.seal()
 }
 

@@ -2,7 +2,6 @@ package builder
 
 import (
 	_ "embed" // for go:embed
-	"slices"
 
 	"github.com/devserve/devserve/builder/refresh"
 	"github.com/devserve/devserve/client"
@@ -35,20 +34,16 @@ func (b *Builder) ownRefreshRuntime() []byte {
 	return refreshRuntime
 }
 
-// withComponents is code with the line that names its components, on a React or Preact site. A module that cannot be read is
-// left as it is: its importers run again in its place.
-func (b *Builder) withComponents(m *module, code []byte) []byte {
+// componentsOf is the line that names the components of a module, on a React or Preact site, to go behind code; it may be
+// empty. Without that of a module that cannot be read, its importers run again in its place.
+func (b *Builder) componentsOf(m *module, code []byte) string {
 	if b.jsx.library == "" || m.namespace != "" {
-		return code
+		return ""
 	}
 	source, _ := b.source(m.path) // without it a comment in it goes unseen
 	line, ok := refresh.Analyze(code, source)
 	if !ok {
 		b.log.Debug("components not found: the module cannot be read", "module", m.id)
-		return code
 	}
-	if line == "" {
-		return code
-	}
-	return append(slices.Clip(code), line...)
+	return line
 }
