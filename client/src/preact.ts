@@ -57,10 +57,11 @@ class Preact implements Runtime {
   private readonly replaced = new WeakMap<object, object>();
   /** The boundaries that have caught an error, and which. */
   private readonly caught = new Map<Instance, unknown>();
-  /** The components that could not be rendered again, as nobody caught what was thrown. */
+  /** The components that could not be rendered again, as nobody caught what they threw. */
   private readonly failed = new Set<Instance>();
-  /** Whether a root was not even begun. */
-  private rootless = false;
+  private thrown: unknown;
+  /** Whether a component took others with it, so that what Preact has of them is no more what is in the page. */
+  private torn = false;
 
   constructor(private readonly reload: (reason: string) => void) {}
 
@@ -84,7 +85,7 @@ class Preact implements Runtime {
       try {
         caught(error, node, ...rest);
       } catch (thrown) {
-        this.fail(node);
+        this.fail(node, error);
         throw thrown;
       }
       if (boundary && !isPromise(error)) this.caught.set(boundary, error);
@@ -111,10 +112,11 @@ class Preact implements Runtime {
     return type;
   }
 
-  /** Called for the component that threw, then for those around it, up to that which was rendered first. */
-  private fail(node: VNode): void {
+  /** Called for the component that threw, then for each around it, up to the one that Preact began with. */
+  private fail(node: VNode, error: unknown): void {
+    this.torn ||= this.thrown === error;
+    this.thrown = error;
     if (node.__c) this.failed.add(node.__c);
-    if (!node.__) this.rootless = true;
   }
 
   register(type: unknown, id: string): void {
@@ -129,13 +131,12 @@ class Preact implements Runtime {
 
   isLikelyComponentType(type: unknown): boolean {
     if (typeof type !== "function" || "Provider" in type) return false; // the latter is a context
-    const prototype = type.prototype as { render?: unknown; isReactComponent?: unknown } | undefined;
-    if (prototype?.render ?? prototype?.isReactComponent) return true;
+    if (isClassBased(type) || "$$typeof" in type || "type" in type) return true;
     return /^\p{Lu}/u.test(type.name) && !isClass(type);
   }
 
   performReactRefresh(why: (before: unknown, after: unknown) => string): void {
-    if (this.rootless) return this.reload("a component threw before there was anything to keep");
+    if (this.torn) return this.reload("a component that threw took others with it");
     const { replaceComponent } = (globalThis as unknown as { __PREFRESH__: { replaceComponent: Replace } }).__PREFRESH__;
     for (const [before, after] of this.pending) {
       this.replaced.set(before, after);
@@ -160,6 +161,7 @@ function reset(boundary: Instance | undefined, error: unknown): void {
   for (const { __: value } of boundary.__H?.__ ?? []) {
     if (Array.isArray(value) && value[0] === error) (value[1] as (state: undefined) => void)(undefined); // useErrorBoundary
   }
+  if (!isClassBased(boundary.constructor)) return;
   const none = Object.fromEntries(Object.keys(boundary.state ?? {}).map((key) => [key, undefined]));
   boundary.setState({ ...none, ...new boundary.constructor(boundary.props, boundary.context).state });
 }
@@ -187,7 +189,12 @@ function kind(type: unknown): string {
   if (typeof type !== "function") return "";
   if ("$$typeof" in type) return " forwardRef";
   if ("type" in type) return " memo";
-  return (type.prototype as { render?: unknown } | undefined)?.render ? " class" : "";
+  return isClassBased(type) ? " class" : "";
+}
+
+/** Whether Preact makes instances of a type, and does not just call it. */
+function isClassBased(type: object): boolean {
+  return Boolean((type as { prototype?: { render?: unknown } }).prototype?.render);
 }
 
 function isClass(type: object): boolean {
