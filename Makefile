@@ -9,6 +9,9 @@ FUZZTIME    ?= 30s
 INSTALLED := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,\
 	$(shell find . -name package-lock.json -not -path '*/node_modules/*'))
 
+# Modules of their own, for tests with dependencies that ours does not have.
+MODULES := $(patsubst ./%/go.mod,%,$(shell find ./internal -name go.mod -not -path '*/testdata/*'))
+
 .PHONY: help
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -20,6 +23,10 @@ run: ## serve examples/hello
 .PHONY: test
 test: deps ## install what the tests need, and run all of them
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	@for module in $(MODULES); do \
+		echo "test $$module"; \
+		(cd $$module && CGO_ENABLED=1 $(GO) test -race ./...); \
+	done
 
 .PHONY: check
 check: deps ## formatting, vet, staticcheck, types, other systems, generated files
@@ -32,6 +39,10 @@ check: deps ## formatting, vet, staticcheck, types, other systems, generated fil
 		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./...; \
 	done
 	$(GO) run $(STATICCHECK) ./...
+	@for module in $(MODULES); do \
+		echo "tidy, vet and staticcheck for $$module"; \
+		(cd $$module && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...); \
+	done
 	$(NPM) --prefix client run --silent check
 	$(NPM) --prefix examples/react run --silent check
 	client/node_modules/.bin/tsc -p examples/hello

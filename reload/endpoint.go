@@ -90,6 +90,7 @@ func (h *Hub) serveStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
 	w.Write(append(body, '\n'))
 }
 

@@ -38,6 +38,8 @@ type Hub struct {
 	state   Event                  // good, or all that is wrong as one Error
 	stateAt int64                  // number of the event that made it; 0: none yet
 	sync    func() ([]byte, error) // state, encoded when it is first asked for
+
+	deadlines sync.Once // tells that streams cannot have their own
 }
 
 // wrong is the last Error of its source.

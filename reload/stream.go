@@ -48,9 +48,12 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	// A cache would hold a second fetch of this URL back until the first one ends;
 	// no-transform and the encoding keep compressing middlewares and proxies from
-	// collecting what must arrive now, and the last line is nginx's own.
+	// collecting what must arrive now, and the last line is nginx's own. A middleware that has
+	// set the encoding before it called us (gin's) compresses in any case, and flushes with us.
 	header.Set("Cache-Control", "no-cache, no-store, no-transform")
-	header.Set("Content-Encoding", "identity")
+	if header.Get("Content-Encoding") == "" {
+		header.Set("Content-Encoding", "identity")
+	}
 	header.Set("X-Accel-Buffering", "no")
 	h.stream(w, r, &subscriber{}, known, fresh, fmt.Sprintf("retry: %d\n\n", retry), ": heartbeat\n\n")
 }
@@ -60,6 +63,7 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request) {
 func (h *Hub) stream(w http.ResponseWriter, r *http.Request, s *subscriber, known string, fresh bool, greeting, heartbeat string) {
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK) // said, as gin would say 404 where it knows no route
 		return
 	}
 	if !canFlush(w) {
@@ -77,8 +81,16 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, s *subscriber, know
 		return
 	}
 	defer h.unsubscribe(s)
+	out := newFlusher(w)
+	srv, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if srv != nil && srv.WriteTimeout > 0 && errors.Is(out.rc.SetWriteDeadline(time.Time{}), http.ErrNotSupported) {
+		h.deadlines.Do(func() {
+			h.log.Warn("event streams end with the server's WriteTimeout and come back: a middleware's ResponseWriter has no Unwrap; put devserve around it",
+				"timeout_ms", srv.WriteTimeout.Milliseconds())
+		})
+	}
 	w.WriteHeader(http.StatusOK)
-	err := s.run(r.Context(), newFlusher(w), append([]frame{frame(greeting)}, s.first...), frame(heartbeat), h.o.Heartbeat)
+	err := s.run(r.Context(), out, append([]frame{frame(greeting)}, s.first...), frame(heartbeat), h.o.Heartbeat)
 	h.log.Debug("stream ended", "remote", s.remote, "err", err)
 }
 

@@ -348,6 +348,21 @@ func TestStreamBehindAMiddleware(t *testing.T) {
 	}
 }
 
+// An encoding that a middleware has set before it called us is what it does; else there is none.
+func TestStreamEncoding(t *testing.T) {
+	h := newHub(t, Options{})
+	for outer, want := range map[string]string{"": "identity", "gzip": "gzip"} {
+		rec := httptest.NewRecorder()
+		if outer != "" {
+			rec.Header().Set("Content-Encoding", outer)
+		}
+		h.ServeHTTP(rec, request("HEAD", eventsPath))
+		if got := rec.Header(); got.Get("Content-Encoding") != want || got.Get("Cache-Control") != "no-cache, no-store, no-transform" {
+			t.Errorf("%q: got %v", outer, got)
+		}
+	}
+}
+
 func TestStreamBody(t *testing.T) {
 	h := newHub(t, Options{})
 	r := httptest.NewRequest("POST", eventsPath, strings.NewReader(strings.Repeat(" ", maxStreamBody+1)))
@@ -357,13 +372,14 @@ func TestStreamBody(t *testing.T) {
 	}
 }
 
-// A real server whose WriteTimeout is far shorter than the stream is long.
-func TestStreamOutlivesWriteTimeout(t *testing.T) {
+// A real server whose timeouts are far shorter than the stream is long.
+func TestStreamOutlivesTimeouts(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("http2=%v", http2), func(t *testing.T) {
 			h := newHub(t, Options{Heartbeat: 20 * time.Millisecond})
 			srv := httptest.NewUnstartedServer(h)
 			srv.Config.WriteTimeout = 50 * time.Millisecond
+			srv.Config.ReadTimeout = 50 * time.Millisecond
 			srv.EnableHTTP2 = http2
 			if http2 {
 				srv.StartTLS()
