@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -100,7 +101,7 @@ func (b *Builder) Release(ctx context.Context, o ReleaseOptions) (*Release, erro
 	defer b.mu.Unlock()
 	b.resolver.forget()
 	r := &releasing{
-		b: b, o: o, ctx: ctx,
+		b: b, o: o, ctx: ctx, env: b.env("production"),
 		out:    &Release{Files: map[string][]byte{}, Made: map[Entry]string{}},
 		assets: map[string]string{}, urls: map[string]string{}, sheets: map[string]*sheet{}, scripts: map[string]string{}, chunks: map[string]*Chunk{},
 	}
@@ -154,6 +155,7 @@ type releasing struct {
 	b   *Builder
 	o   ReleaseOptions
 	ctx context.Context
+	env map[string]any // what import.meta.env shows
 
 	mu       sync.Mutex // guards what follows
 	out      *Release
@@ -269,12 +271,10 @@ func (r *releasing) options() api.BuildOptions {
 		"process.env.NODE_ENV": `"production"`,
 		"global":               "globalThis",
 	}
-	env := r.b.env("production")
-	all, _ := json.Marshal(env) // strings and booleans always marshal
-	o.Define["import.meta.env"] = string(all)
-	for name, value := range env {
+	o.Define["import.meta.env"] = envWord
+	for name, value := range r.env {
 		if identifier.MatchString(name) {
-			text, _ := json.Marshal(value)
+			text, _ := json.Marshal(value) // strings and booleans always marshal
 			o.Define["import.meta.env."+name] = string(text)
 		}
 	}
@@ -296,6 +296,9 @@ func (r *releasing) options() api.BuildOptions {
 	return o
 }
 
+// envWord stands for import.meta.env where it is more than the name of one value.
+const envWord = "__devserve_import_meta_env"
+
 var identifier = regexp.MustCompile(`^[A-Za-z_]\w*$`)
 
 // outdir is where esbuild believes to write to: what source maps say is relative to it.
@@ -309,19 +312,15 @@ func outputName(path string) string {
 	return filepath.ToSlash(path)
 }
 
-// build runs esbuild, for as long as the context lasts.
+// build runs esbuild. An object as the value of a definition is imported by every module, which makes all packages
+// larger, so that of import.meta.env is defined only for those who need it.
 func (r *releasing) build(o api.BuildOptions) (api.BuildResult, metafile) {
-	c, err := api.Context(o)
-	if err != nil {
-		return api.BuildResult{Errors: err.Errors}, metafile{}
+	built := r.run(o)
+	if slices.ContainsFunc(built.OutputFiles, func(f api.OutputFile) bool { return bytes.Contains(f.Contents, []byte(envWord)) }) {
+		all, _ := json.Marshal(r.env)
+		o.Define["import.meta.env"] = string(all)
+		built = r.run(o)
 	}
-	defer c.Dispose()
-	stop := context.AfterFunc(r.ctx, c.Cancel)
-	defer stop()
-	if r.ctx.Err() != nil {
-		return api.BuildResult{Errors: []api.Message{{Text: "The build was canceled"}}}, metafile{}
-	}
-	built := c.Rebuild()
 	var meta metafile
 	if len(built.Errors) == 0 {
 		if err := json.Unmarshal([]byte(built.Metafile), &meta); err != nil {
@@ -329,6 +328,21 @@ func (r *releasing) build(o api.BuildOptions) (api.BuildResult, metafile) {
 		}
 	}
 	return built, meta
+}
+
+// run calls esbuild, for as long as the context lasts.
+func (r *releasing) run(o api.BuildOptions) api.BuildResult {
+	c, err := api.Context(o)
+	if err != nil {
+		return api.BuildResult{Errors: err.Errors}
+	}
+	defer c.Dispose()
+	stop := context.AfterFunc(r.ctx, c.Cancel)
+	defer stop()
+	if r.ctx.Err() != nil {
+		return api.BuildResult{Errors: []api.Message{{Text: "The build was canceled"}}}
+	}
+	return c.Rebuild()
 }
 
 // modules bundles all entries that are modules, which share what they have in common.

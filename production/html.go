@@ -2,6 +2,7 @@ package production
 
 import (
 	"bytes"
+	"cmp"
 	"net/url"
 	"path"
 	"regexp"
@@ -29,7 +30,7 @@ type page struct {
 type ref struct {
 	tag        string // "script", …
 	start, end int    // what is written over: an attribute's value with its quotes, the text in url()
-	quoted     bool   // as an attribute
+	attribute  bool
 	text       string // what stands there
 	links      []link // parts of text
 
@@ -128,6 +129,7 @@ func readPage(name string, src []byte) (p *page, base string) {
 	for {
 		kind := z.Next()
 		if kind == html.ErrorToken {
+			slices.SortFunc(p.refs, func(a, b ref) int { return cmp.Compare(a.start, b.start) })
 			return p, base
 		}
 		raw := src[offset : offset+len(z.Raw())]
@@ -258,12 +260,12 @@ func (p *page) addTag(tag string, as attributes) {
 		if !ok || a.end == 0 {
 			return nil
 		}
-		p.refs = append(p.refs, ref{tag: tag, start: a.start, end: a.end, quoted: true, text: a.value, links: []link{{start: 0, end: len(a.value), use: use, must: must}}})
+		p.refs = append(p.refs, ref{tag: tag, start: a.start, end: a.end, attribute: true, text: a.value, links: []link{{start: 0, end: len(a.value), use: use, must: must}}})
 		return &p.refs[len(p.refs)-1]
 	}
 	set := func(name string) {
 		if a, ok := as.get(name); ok && a.end > 0 {
-			p.refs = append(p.refs, ref{tag: tag, start: a.start, end: a.end, quoted: true, text: a.value, links: candidates(a.value)})
+			p.refs = append(p.refs, ref{tag: tag, start: a.start, end: a.end, attribute: true, text: a.value, links: candidates(a.value)})
 		}
 	}
 	switch tag {
@@ -296,7 +298,7 @@ func (p *page) addTag(tag string, as attributes) {
 	}
 	if a, ok := as.get("style"); ok && a.end > 0 {
 		if links := styleLinks(a.value); len(links) > 0 {
-			p.refs = append(p.refs, ref{tag: tag, start: a.start, end: a.end, quoted: true, text: a.value, links: links})
+			p.refs = append(p.refs, ref{tag: tag, start: a.start, end: a.end, attribute: true, text: a.value, links: links})
 		}
 	}
 }
@@ -403,7 +405,8 @@ func (s *site) rewrite(p *page, release *builder.Release, m Manifest) []byte {
 			replace(r.start, r.end, "")
 			continue
 		}
-		text, last := "", 0
+		// Where the text stands as it is read, without character references, only the URLs are written over.
+		text, plain, last := "", "", 0
 		for _, l := range r.links {
 			if l.name == "" {
 				continue
@@ -412,16 +415,26 @@ func (s *site) rewrite(p *page, release *builder.Release, m Manifest) []byte {
 			if !l.public {
 				u = s.url(release.Made[l.entry])
 			}
-			text += r.text[last:l.start] + u + l.fragment
+			u += l.fragment
+			text += r.text[last:l.start] + u
+			plain += r.text[last:l.start] + html.EscapeString(u)
 			last = l.end
 		}
+		if last == 0 {
+			continue
+		}
 		text += r.text[last:]
-		switch {
-		case text == r.text:
-		case r.quoted:
-			replace(r.start, r.end, `"`+html.EscapeString(text)+`"`)
-		default:
+		plain += r.text[last:]
+		raw := string(p.src[r.start:r.end])
+		switch quoted := raw[0] == '"' || raw[0] == '\''; {
+		case !r.attribute:
 			replace(r.start, r.end, text)
+		case quoted && raw == raw[:1]+r.text+raw[:1]:
+			replace(r.start, r.end, raw[:1]+plain+raw[:1])
+		case !quoted && raw == r.text:
+			replace(r.start, r.end, plain)
+		default:
+			replace(r.start, r.end, `"`+html.EscapeString(text)+`"`)
 		}
 	}
 	if head != "" {
