@@ -85,22 +85,30 @@ func installed(dir, name string) ([]byte, bool) {
 	}
 }
 
-// importSource is the package that JSX in dir imports from as its tsconfig.json says; esbuild is asked, for what that
-// file extends.
+// importSource is the package that JSX in dir imports from as the nearest tsconfig.json says, with what that extends: it
+// is esbuild that is asked, by an element in the place of that file.
 func importSource(dir string) string {
+	config := filepath.Join(dir, "tsconfig.json")
+	for regular(config) != nil {
+		up := filepath.Dir(dir)
+		if up == dir {
+			return ""
+		}
+		dir, config = up, filepath.Join(up, "tsconfig.json")
+	}
 	var found string
-	built := api.Build(api.BuildOptions{
-		AbsWorkingDir: dir, Bundle: true, JSX: api.JSXAutomatic, LogLevel: api.LogLevelSilent,
-		Stdin: &api.StdinOptions{Contents: "<a/>", Loader: api.LoaderTSX, ResolveDir: dir, Sourcefile: "jsx.tsx"},
+	api.Build(api.BuildOptions{
+		AbsWorkingDir: dir, EntryPoints: []string{config}, Bundle: true, JSX: api.JSXAutomatic, LogLevel: api.LogLevelSilent,
 		Plugins: []api.Plugin{{Name: pluginName, Setup: func(pb api.PluginBuild) {
-			pb.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+			pb.OnLoad(api.OnLoadOptions{Filter: ".*"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
+				element := "<a/>"
+				return api.OnLoadResult{Contents: &element, Loader: api.LoaderTSX}, nil
+			})
+			pb.OnResolve(api.OnResolveOptions{Filter: "/jsx-runtime$"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
 				found = strings.TrimSuffix(args.Path, "/jsx-runtime")
 				return api.OnResolveResult{Path: args.Path, External: true}, nil
 			})
 		}}},
 	})
-	if len(built.Errors) > 0 {
-		return ""
-	}
 	return found
 }

@@ -1,0 +1,70 @@
+package builder
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+func TestDetectJSX(t *testing.T) {
+	for _, test := range []struct {
+		name, site string
+		source     string
+		library    library
+	}{
+		{"no package.json", "", "", ""},
+		{"neither", "-- package.json --\n{}\n", "", ""},
+		{"broken", "-- package.json --\n{\"dependencies\": \n", "", ""},
+		{"react", "-- package.json --\n{\"dependencies\": {\"react\": \"19\"}}\n", "", react},
+		{"for development", "-- package.json --\n{\"devDependencies\": {\"preact\": \"10\"}}\n", "preact", preact},
+		{"of a component library", "-- package.json --\n{\"peerDependencies\": {\"react\": \"*\"}}\n", "", react},
+		{"above", "-- ../package.json --\n{\"dependencies\": {\"preact\": \"10\"}}\n", "preact", preact},
+		{"the nearest counts", "-- ../package.json --\n{\"dependencies\": {\"preact\": \"10\"}}\n-- package.json --\n{}\n", "", ""},
+		{
+			"preact under the name of react",
+			"-- package.json --\n{\"dependencies\": {\"react\": \"npm:@preact/compat@18\"}}\n" +
+				"-- ../node_modules/react/package.json --\n{\"name\": \"@preact/compat\"}\n",
+			"", preact,
+		},
+		{"both", "-- package.json --\n{\"dependencies\": {\"react\": \"19\", \"preact\": \"10\"}}\n", "", react},
+		{
+			"both, JSX is preact's",
+			"-- package.json --\n{\"dependencies\": {\"react\": \"19\", \"preact\": \"10\"}}\n" +
+				"-- tsconfig.json --\n{\"extends\": \"./base.json\"}\n" +
+				"-- base.json --\n{\"compilerOptions\": {\"jsx\": \"react-jsx\", /* as */ \"jsxImportSource\": \"preact\"}}\n",
+			"preact", preact,
+		},
+		{
+			"both, JSX is another's",
+			"-- package.json --\n{\"dependencies\": {\"react\": \"19\", \"preact\": \"10\"}}\n" +
+				"-- tsconfig.json --\n{\"compilerOptions\": {\"jsx\": \"react-jsx\", \"jsxImportSource\": \"@emotion/react\"}}\n",
+			"", react,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "site")
+			must(t, os.MkdirAll(dir, 0o777))
+			for _, f := range txtar.Parse([]byte(test.site)).Files {
+				path := filepath.Join(dir, f.Name)
+				must(t, os.MkdirAll(filepath.Dir(path), 0o777))
+				must(t, os.WriteFile(path, f.Data, 0o666))
+			}
+			if got := detectJSX(dir); got.source != test.source || got.library != test.library {
+				t.Errorf("JSX from %q for %q, want %q for %q", got.source, got.library, test.source, test.library)
+			}
+		})
+	}
+}
+
+func TestInCompat(t *testing.T) {
+	for spec, want := range map[string]string{
+		"react": "preact/compat", "react-dom": "preact/compat", "react-dom/client": "preact/compat/client",
+		"react/jsx-runtime": "preact/compat/jsx-runtime", "react-router": "", "reactive": "", "preact": "", "./react": "",
+	} {
+		if got := inCompat(spec); got != want {
+			t.Errorf("inCompat(%q) is %q, want %q", spec, got, want)
+		}
+	}
+}
