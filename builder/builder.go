@@ -162,6 +162,7 @@ type Builder struct {
 	vars     vars
 	byFile   map[string][]*module
 	byLookup map[string][]*module
+	globs    []*module        // those with import.meta.glob
 	suspects map[*module]bool // modules of the running build whose imports may lack a name
 	flawed   map[*module]bool // modules with errors or warnings
 	updates  []keptUpdate
@@ -369,7 +370,8 @@ func (b *Builder) take(m *module, r result) (added []*module) {
 	old := m.next
 	m.next, m.looked = r.compiled, nil
 	b.pending[m] = true
-	if old == nil || !slices.Equal(old.imports, m.next.imports) || !slices.Equal(old.inputs, m.next.inputs) || !slices.Equal(old.looked, m.next.looked) {
+	if old == nil || !slices.Equal(old.imports, m.next.imports) || !slices.Equal(old.inputs, m.next.inputs) || !slices.Equal(old.looked, m.next.looked) ||
+		!slices.EqualFunc(old.globs, m.next.globs, selection.equal) {
 		b.reshaped = true
 	}
 	if old == nil || !slices.Equal(old.exports, m.next.exports) || !slices.Equal(old.reExports, m.next.reExports) {
@@ -794,10 +796,15 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 	return dirty, others, slices.Compact(files), reload
 }
 
-// markLookups marks the modules whose imports may mean something else now that path came or went.
+// markLookups marks the modules that may import something else now that path came or went.
 func (b *Builder) markLookups(path string, mark func([]*module)) {
 	for _, key := range lookupKeys(path) {
 		mark(b.byLookup[key])
+	}
+	for _, m := range b.globs {
+		if m.selects(path) {
+			mark([]*module{m})
+		}
 	}
 	for d := path; ; { // a package that was missing
 		up := filepath.Dir(d)

@@ -248,6 +248,11 @@ func (b *Builder) recall(ms []*module) map[*module]result {
 		if err != nil {
 			continue // esbuild says what is wrong
 		}
+		if m.kind == kindScript {
+			if tail, _, _ := b.resolver.globs(data, m.path); tail != nil {
+				data = slices.Concat(data, tail)
+			}
+		}
 		m.key = b.cacheKey(m, data)
 		record, ok := b.cache.records[m.key]
 		if !ok {
@@ -297,6 +302,14 @@ func (b *Builder) remember(m *module, r result) {
 	if m.key == "" || c == nil || len(r.errors) > 0 || len(c.warnings) > 0 || len(c.inputs) > 0 {
 		return // what else went in is not in the key
 	}
+	key := m.key
+	if c.tail != nil { // other files may have matched when the cache was asked
+		data, err := b.source(m.path)
+		if err != nil {
+			return
+		}
+		key = b.cacheKey(m, slices.Concat(data, c.tail))
+	}
 	targets := make([]target, len(c.imports))
 	for i, e := range c.imports {
 		t, ok := b.learned[e.id]
@@ -305,7 +318,7 @@ func (b *Builder) remember(m *module, r result) {
 		}
 		targets[i] = t
 	}
-	b.cache.put(m.key, encodeCompiled(c, targets))
+	b.cache.put(key, encodeCompiled(c, targets))
 }
 
 // session runs f while esbuild resolves imports for it.
@@ -520,6 +533,12 @@ func encodeCompiled(c *compiled, targets []target) []byte {
 	e.strings(c.exports)
 	e.strings(c.reExports)
 	e.strings(c.looked)
+	e.count(len(c.globs))
+	for _, s := range c.globs {
+		e.strings(s.in)
+		e.strings(s.not)
+		e.bool(s.all)
+	}
 	e.count(len(c.uses))
 	for _, u := range c.uses {
 		e.string(u.id)
@@ -548,6 +567,9 @@ func decodeCompiled(data []byte) (*compiled, []target, bool) {
 	c.hash, c.styleHash = d.string(), d.string()
 	c.esm, c.async, c.accepts, c.acceptsExports = d.bool(), d.bool(), d.bool(), d.bool()
 	c.exports, c.reExports, c.looked = d.strings(), d.strings(), d.strings()
+	for range d.length() {
+		c.globs = append(c.globs, selection{d.strings(), d.strings(), d.bool()})
+	}
 	for range d.length() {
 		c.uses = append(c.uses, use{d.string(), d.string()})
 	}

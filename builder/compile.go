@@ -138,10 +138,13 @@ type waveBuild struct {
 	looked  map[string][]string
 	styles  []string          // where files would mend the imports of style sheets, of all of them
 	stubs   map[string]target // files that a glob import found, by path
+
+	tails      map[*module][]byte // see resolver.globs
+	selections map[*module][]selection
 }
 
 func (b *Builder) newWave(ms []*module, maps api.SourceMap) *waveBuild {
-	w := &waveBuild{b: b, ms: ms, maps: maps, byPath: map[string]*module{}, imports: map[string][]edge{}, looked: map[string][]string{}, stubs: map[string]target{}}
+	w := &waveBuild{b: b, ms: ms, maps: maps, byPath: map[string]*module{}, imports: map[string][]edge{}, looked: map[string][]string{}, stubs: map[string]target{}, tails: map[*module][]byte{}, selections: map[*module][]selection{}}
 	for _, m := range ms {
 		if m.namespace == "" {
 			w.byPath[m.path] = m
@@ -172,6 +175,7 @@ func (w *waveBuild) options(format api.Format) api.BuildOptions {
 func (b *Builder) baseOptions() api.BuildOptions {
 	define := map[string]string{
 		"import.meta":          "__import_meta",
+		"import.meta.glob":     globWord,
 		"process.env.NODE_ENV": `"development"`,
 	}
 	maps.Copy(define, b.o.Define)
@@ -253,11 +257,15 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 	// Any other script or asset that esbuild wants to load was found by a glob import, import(`./pages/${name}.ts`),
 	// which asks no plugin: it becomes a lazy import of the module.
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-		if w.byPath[args.Path] != nil && len(w.b.o.Plugins) == 0 { // else a plugin may want to load it
+		if m := w.byPath[args.Path]; m != nil {
 			data, err := w.b.source(args.Path)
 			if err == nil {
-				contents := string(data)
-				return api.OnLoadResult{Contents: &contents, Loader: api.LoaderDefault}, nil
+				tail, wrong := w.globs(m, data)
+				if len(w.b.o.Plugins) > 0 && tail == nil && wrong == nil {
+					return api.OnLoadResult{}, nil // a plugin may want to load it
+				}
+				contents := string(data) + string(tail)
+				return api.OnLoadResult{Contents: &contents, Loader: api.LoaderDefault, Errors: wrong}, nil
 			}
 			if !errors.Is(err, errNoFile) {
 				return api.OnLoadResult{}, nil // esbuild says what is wrong
@@ -276,6 +284,21 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 		contents := `export function then(resolve, reject) { import("module").then(resolve, reject) }` // what import() gives is awaited
 		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
 	})
+}
+
+// globs returns what comes after the source of m, and notes which files that stands for.
+func (w *waveBuild) globs(m *module, source []byte) (tail []byte, wrong []api.Message) {
+	if m.kind != kindScript {
+		return nil, nil
+	}
+	tail, selections, wrong := w.b.resolver.globs(source, m.path)
+	if tail != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.tails[m] = tail
+		w.selections[m] = selections
+	}
+	return tail, wrong
 }
 
 func (w *waveBuild) stub(path string) (target, bool) {
@@ -394,6 +417,7 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 		key := w.key(m)
 		c.imports = append(w.imports[key], c.imports...)
 		c.looked = w.looked[key]
+		c.tail, c.globs = w.tails[m], w.selections[m]
 		c.esm = meta.Inputs[self].Format != "cjs"
 		results[i].compiled = c
 	}

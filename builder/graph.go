@@ -66,6 +66,9 @@ type compiled struct {
 	inputs         []string // files beside the module's own that went in, absolute
 	looked         []string // where files would change how the imports resolve; see lookupKeys
 	warnings       []Diagnostic
+
+	globs []selection // files that import.meta.glob means
+	tail  []byte      // what came after the source for that; not of what the cache has
 }
 
 // An edge is an import of a module.
@@ -168,6 +171,7 @@ func (b *Builder) prune() {
 func (b *Builder) index() {
 	b.byFile = make(map[string][]*module, len(b.modules))
 	b.byLookup = make(map[string][]*module)
+	b.globs = nil
 	for _, m := range b.modules {
 		if m.kind == kindRemote || m.namespace != "" {
 			continue
@@ -181,6 +185,9 @@ func (b *Builder) index() {
 		for _, c := range []*compiled{m.next, m.good} {
 			if c == nil {
 				continue
+			}
+			if len(c.globs) > 0 && !slices.Contains(b.globs, m) {
+				b.globs = append(b.globs, m)
 			}
 			for _, f := range c.inputs {
 				if !slices.Contains(b.byFile[f], m) {

@@ -100,6 +100,11 @@ func (b *Builder) readMap(data []byte, dropped int) (sourceMap, bool) {
 			m.Sources[i] = b.resolver.base + s
 		}
 	}
+	for i, text := range m.SourcesContent {
+		if end := strings.LastIndex(text, globMark); end >= 0 {
+			m.SourcesContent[i] = text[:end]
+		}
+	}
 	blank := len(m.Mappings) - len(strings.TrimLeft(m.Mappings, ";"))
 	m.Mappings = m.Mappings[min(dropped, blank):]
 	return m, true
