@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,6 +29,8 @@ type options struct {
 	open       bool
 	quiet      bool
 	json       bool
+	config     config
+	flags      []cli.Flag // that a config may set
 }
 
 // A usageError is a call that cannot mean anything.
@@ -53,11 +56,18 @@ func cacheDir(flag string) string {
 	return flag
 }
 
-// parseOptions reads the flags. An empty value, as in DEVSERVE_HOST=, is the default.
+// parseOptions reads the flags, and what a config file says of those that are not given. An empty value, as in DEVSERVE_HOST=, is the default.
 func parseOptions(c *cli.Context) (options, error) {
+	file, err := readConfig(c)
+	if err == nil {
+		err = file.set(c)
+	}
+	if err != nil {
+		return options{}, err
+	}
 	o := options{
 		Options: server.Options{
-			Dir:        c.Args().First(),
+			Dir:        cmp.Or(c.Args().First(), file.dir, "."),
 			Base:       c.String("base"),
 			Ignore:     c.StringSlice("ignore"),
 			AllowHosts: c.StringSlice("allow-host"),
@@ -67,12 +77,11 @@ func parseOptions(c *cli.Context) (options, error) {
 		strictPort: c.Bool("strict-port"),
 		open:       c.Bool("open"),
 		quiet:      c.Bool("quiet"),
+		config:     file,
+		flags:      configFlags(c.App),
 	}
 	if c.NArg() > 1 {
 		return o, usagef("too many arguments: one directory is served at a time, and %q is a second", c.Args().Get(1))
-	}
-	if o.Dir == "" {
-		o.Dir = "."
 	}
 	if o.host == "" {
 		o.host = defaultHost
@@ -92,7 +101,6 @@ func parseOptions(c *cli.Context) (options, error) {
 	default:
 		return o, usagef(`bad log format %q: give "text" or "json"`, s)
 	}
-	var err error
 	o.Define, err = parseDefine(c.StringSlice("define"))
 	return o, err
 }

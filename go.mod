@@ -18,6 +18,8 @@ require (
 	golang.org/x/tools v0.38.0
 )
 
+require github.com/pelletier/go-toml/v2 v2.4.3
+
 require (
 	github.com/andybalholm/brotli v1.2.1
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect

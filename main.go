@@ -103,6 +103,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			&cli.StringFlag{Name: "cache", EnvVars: env("CACHE")},
 			&cli.BoolFlag{Name: "quiet", EnvVars: env("QUIET")},
 			&cli.StringFlag{Name: "log-format", EnvVars: env("LOG_FORMAT")},
+			&cli.StringFlag{Name: "config", EnvVars: env("CONFIG")},
 			&cli.BoolFlag{Name: "version", Aliases: []string{"v"}},
 			helpFlag,
 		},
@@ -197,6 +198,17 @@ func serve(ctx context.Context, o options, out *console) error {
 		defer l.Close()
 	}
 
+	if o.config.path != "" {
+		ctx, cancel := context.WithCancel(ctx)
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			if err := watchConfig(ctx, o.config.path, o.flags, out); err != nil {
+				out.tell(note{plain(err)})
+			}
+		}()
+		defer func() { cancel(); <-watched }()
+	}
 	ended := make(chan error, 1+len(listeners))
 	go func() { ended <- site.Run(ctx) }()
 	select {
