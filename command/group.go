@@ -189,7 +189,7 @@ func (g *Group) mark(files []string) {
 		var mine []string
 		for _, f := range files {
 			if u.watch.match(f) {
-				mine = append(mine, u.relative(f))
+				mine = append(mine, u.watch.relative(f))
 			}
 		}
 		if len(mine) == 0 {

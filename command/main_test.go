@@ -193,7 +193,8 @@ func self(role string, args ...string) Spec {
 	if err != nil {
 		panic(err)
 	}
-	return Spec{Name: role, Args: append([]string{exe}, args...), Env: []string{childEnv + "=" + role}}
+	env := []string{childEnv + "=" + role, "GORACE=atexit_sleep_ms=0"} // the race detector waits a second at exit
+	return Spec{Name: role, Args: append([]string{exe}, args...), Env: env}
 }
 
 // patience is for what should happen at once, on a machine that does much else.

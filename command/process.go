@@ -31,8 +31,8 @@ type process struct {
 	left bool          // something would not go
 }
 
-// start starts inv and returns at once.
-func start(inv invocation, out *output, grace time.Duration) (*process, error) {
+// start starts inv and returns at once. When it is to end it gets the signal gentle, and what is left after grace is killed.
+func start(inv invocation, out *output, gentle os.Signal, grace time.Duration) (*process, error) {
 	cmd := exec.Command(inv.args[0], inv.args[1:]...)
 	cmd.Dir, cmd.Env = inv.dir, inv.env
 	setShell(cmd, inv.line)
@@ -61,7 +61,7 @@ func start(inv invocation, out *output, grace time.Duration) (*process, error) {
 		return nil, err
 	}
 	p := &process{
-		cmd: cmd, tree: tree, out: out, began: time.Now(), grace: grace, gentle: terminate,
+		cmd: cmd, tree: tree, out: out, began: time.Now(), grace: grace, gentle: gentle,
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go p.supervise(r, hold)

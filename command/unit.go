@@ -131,14 +131,6 @@ func newUnit(g *Group, index int, s Spec) (*unit, error) {
 	return u, nil
 }
 
-// relative is file as a [State] has it.
-func (u *unit) relative(file string) string {
-	if rel, ok := below(u.watch.dir, file); ok {
-		return rel
-	}
-	return file
-}
-
 // due has the unit begun anew; g.mu is held.
 func (u *unit) due(reason string, files []string) {
 	if !u.wanted {
@@ -377,19 +369,19 @@ func (u *unit) stepInvocation() (invocation, error) {
 
 func (u *unit) startStep(inv invocation) {
 	u.set(u.enter(Building))
-	step, err := start(inv, &output{queue: u.queue}, u.g.opts.Grace)
+	gentle, grace := terminate, u.g.opts.Grace
+	if u.goRun {
+		gentle, grace = interrupt, cancelIn // what the go command cleans up for
+	}
+	step, err := start(inv, &output{queue: u.queue}, gentle, grace)
 	if err != nil {
 		u.broken = []Diagnostic{notStarted(err)}
 		u.fail(err.Error(), u.broken...)
 		return
 	}
 	u.step = step
-	if u.goRun {
-		step.gentle, step.grace = interrupt, cancelIn
-		return
-	}
 	u.g.mu.Lock()
-	u.uncut = true
+	u.uncut = !u.goRun
 	clear(u.during)
 	u.g.mu.Unlock()
 }
@@ -557,7 +549,7 @@ func (u *unit) launch(ctx context.Context) {
 		}
 	}
 	taken := u.taken(ctx)
-	program, err := start(inv, &output{queue: u.queue}, u.g.opts.Grace)
+	program, err := start(inv, &output{queue: u.queue}, terminate, u.g.opts.Grace)
 	if err != nil {
 		u.fail(err.Error(), notStarted(err))
 		return

@@ -121,6 +121,14 @@ func below(dir, name string) (string, bool) {
 	return strings.CutPrefix(name, dir)
 }
 
+// relative is name as a [State] has it.
+func (w *watch) relative(name string) string {
+	if rel, ok := below(w.dir, name); ok {
+		return rel
+	}
+	return name
+}
+
 // read takes note of what the Go file at name embeds, and reports whether that is something else than before.
 func (w *watch) read(name string, content []byte) bool {
 	if !w.isGo || !strings.HasSuffix(name, ".go") || !w.match(name) {
@@ -187,12 +195,12 @@ func (w *watch) bases() []string {
 			bases = append(bases, g.base)
 		}
 	}
-	return outermost(bases)
+	return bases
 }
 
 // outermost drops the directories that are below others.
 func outermost(dirs []string) []string {
-	slices.Sort(dirs)
+	dirs = slices.Sorted(slices.Values(dirs))
 	var out []string
 	for _, d := range dirs {
 		if !slices.ContainsFunc(out, func(o string) bool { _, ok := below(o, d); return ok || o == d }) {
