@@ -1,4 +1,4 @@
-// Package refresh does for React Fast Refresh what react-refresh's Babel plugin does, but reads
+// Package refresh does for Fast Refresh, of React and of Preact, what react-refresh's Babel plugin does, but reads
 // the output of esbuild, where JSX and types are gone, and adds one line at its end.
 //
 // The line tells the host (client/src/refresh.ts) about the module's components and hooks:
