@@ -165,6 +165,7 @@ func (w *waveBuild) options(format api.Format) api.BuildOptions {
 	o.EntryPointsAdvanced = points
 	o.Format = format
 	o.Metafile = true
+	o.Define["import.meta.glob"] = globWord
 	o.Sourcemap = w.maps
 	o.Supported = map[string]bool{"dynamic-import": format != api.FormatCommonJS}
 	o.Plugins = append([]api.Plugin{{Name: pluginName, Setup: w.setup}}, w.b.o.Plugins...)
@@ -175,7 +176,6 @@ func (w *waveBuild) options(format api.Format) api.BuildOptions {
 func (b *Builder) baseOptions() api.BuildOptions {
 	define := map[string]string{
 		"import.meta":          "__import_meta",
-		"import.meta.glob":     globWord,
 		"process.env.NODE_ENV": `"development"`,
 	}
 	maps.Copy(define, b.o.Define)

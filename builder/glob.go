@@ -23,9 +23,11 @@ import (
 //
 //	const pages = import.meta.glob("./pages/*.ts")
 //	/* __devserve_glob */
-//	function __devserve_glob(...call) { return ({
-//	[JSON.stringify(["./pages/*.ts"])]: () => ({ "./pages/a.ts": () => import("./pages/a.ts") }),
-//	})[JSON.stringify(call)]() }
+//	function __devserve_glob() { return {
+//	"./pages/a.ts": () => import("./pages/a.ts"),
+//	} }
+//
+// With several calls it looks up what it was called with.
 //
 // What is such a call, and not a part of a string, esbuild is asked first: it prints the module without types, and the word
 // where code can have it. Only literals may follow.
@@ -62,39 +64,47 @@ func (r *resolver) globs(source []byte, path string) (tail []byte, selections []
 	if len(globs) == 0 || len(wrong) > 0 {
 		return nil, nil, wrong
 	}
-	var out, table bytes.Buffer
+	var out bytes.Buffer
 	out.WriteString(globMark)
+	tables := make([]string, len(globs))
 	eager := map[string]string{} // the variable of what is imported, by specifier
-	for _, g := range globs {
-		s := r.selection(g, path)
-		selections = append(selections, s)
-		fmt.Fprintf(&table, "[JSON.stringify([%s])]: () => ({ ", g.text)
-		for _, file := range s.files() {
+	for i, g := range globs {
+		files := r.selection(g, path)
+		selections = append(selections, files)
+		var table strings.Builder
+		for _, file := range files.list() {
 			if file == path {
 				continue
 			}
 			spec := quote(relative(filepath.Dir(path), file) + g.query)
-			name, value := "", ""
+			name := ""
 			if g.name != "" && g.name != "*" {
 				name = "[" + quote(g.name) + "]"
 			}
-			if g.eager {
-				if eager[spec] == "" {
-					eager[spec] = globWord + strconv.Itoa(len(eager))
-					fmt.Fprintf(&out, "import * as %s from %s;\n", eager[spec], spec)
-				}
+			value := "() => import(" + spec + ")"
+			switch {
+			case g.eager && eager[spec] == "":
+				eager[spec] = globWord + strconv.Itoa(len(eager))
+				fmt.Fprintf(&out, "import * as %s from %s;\n", eager[spec], spec)
+				fallthrough
+			case g.eager:
 				value = eager[spec] + name
-			} else {
-				value = "() => import(" + spec + ")"
-				if name != "" {
-					value += ".then((module) => module" + name + ")"
-				}
+			case name != "":
+				value += ".then((module) => module" + name + ")"
 			}
-			fmt.Fprintf(&table, "%s: %s, ", quote(r.globKey(g, path, file)), value)
+			fmt.Fprintf(&table, "%s: %s,\n", quote(r.globKey(g, path, file)), value)
 		}
-		table.WriteString("}),\n")
+		tables[i] = "{\n" + table.String() + "}"
 	}
-	fmt.Fprintf(&out, "function %s(...call) { return ({\n%s})[JSON.stringify(call)]() }\n", globWord, &table)
+	if len(globs) == 1 {
+		fmt.Fprintf(&out, "function %s() { return %s }\n", globWord, tables[0])
+		return out.Bytes(), selections, nil
+	}
+	fmt.Fprintf(&out, "function %s(...call) { return {\n", globWord)
+	for i, g := range globs {
+		fmt.Fprintf(&out, "[JSON.stringify([%s])]: () => (%s),\n", g.text, tables[i])
+	}
+	out.WriteString("}[JSON.stringify(call)]() }\n")
 	return out.Bytes(), selections, nil
 }
 
@@ -220,8 +230,8 @@ func (m *module) selects(path string) bool {
 	return false
 }
 
-// files lists what is selected. Symbolic links to folders are not followed.
-func (s selection) files() []string {
+// list lists the files that are there. Symbolic links to folders are not followed.
+func (s selection) list() []string {
 	var out []string
 	for _, p := range s.in {
 		base, rest := doublestar.SplitPattern(p)

@@ -266,6 +266,7 @@ func (r *releasing) site(path string) (string, bool) {
 func (r *releasing) options() api.BuildOptions {
 	o := r.b.baseOptions()
 	o.Define = map[string]string{
+		"import.meta.glob":     globWord,
 		"import.meta.hot":      "undefined",
 		"module.hot":           "undefined",
 		"process.env.NODE_ENV": `"production"`,
@@ -512,7 +513,7 @@ func (p *releasePlugin) loadRoot(args api.OnLoadArgs) (api.OnLoadResult, error) 
 func (p *releasePlugin) loadInline(args api.OnLoadArgs) (api.OnLoadResult, error) {
 	e := args.PluginData.(Entry)
 	dir := filepath.Dir(p.b.path(e.File))
-	contents := p.withURLs(e.Code, dir, api.LoaderJS, e.File)
+	contents := p.withURLs(e.Code, dir, api.LoaderJS, e.File) + p.globs([]byte(e.Code), p.b.path(e.File))
 	return api.OnLoadResult{Contents: &contents, ResolveDir: dir, Loader: api.LoaderJS}, nil
 }
 
@@ -576,9 +577,18 @@ func (p *releasePlugin) loading(pb api.PluginBuild) {
 			return api.OnLoadResult{}, errors.New(readError(rel, err).Text)
 		}
 		loader := loaderOf(ext)
-		contents := p.withURLs(string(data), filepath.Dir(args.Path), loader, rel)
+		contents := p.withURLs(string(data), filepath.Dir(args.Path), loader, rel) + p.globs(data, args.Path)
 		return api.OnLoadResult{Contents: &contents, Loader: loader}, nil
 	})
+}
+
+// globs is what comes after the source of a script for import.meta.glob; see resolver.globs.
+func (p *releasePlugin) globs(source []byte, path string) string {
+	tail, _, wrong := p.b.resolver.globs(source, path)
+	for _, m := range wrong {
+		p.fail(m)
+	}
+	return string(tail)
 }
 
 // loaderOf is esbuild's loader for a script; .js may have JSX, as in development.
