@@ -69,6 +69,8 @@ func parseOptions(c *cli.Context) (options, error) {
 		Options: server.Options{
 			Dir:        cmp.Or(c.Args().First(), file.dir, "."),
 			Base:       c.String("base"),
+			Proxy:      map[string]string{},
+			Backend:    c.String("backend"),
 			Ignore:     c.StringSlice("ignore"),
 			AllowHosts: c.StringSlice("allow-host"),
 			CacheDir:   cacheDir(c.String("cache")),
@@ -100,6 +102,13 @@ func parseOptions(c *cli.Context) (options, error) {
 		o.json = true
 	default:
 		return o, usagef(`bad log format %q: give "text" or "json"`, s)
+	}
+	for _, s := range c.StringSlice("proxy") {
+		path, address, ok := strings.Cut(s, "=")
+		if _, double := o.Proxy[path]; !ok || double {
+			return o, usagef("bad proxy %q: give each PATH=URL once, as in --proxy /api=http://localhost:8080", s)
+		}
+		o.Proxy[path] = address
 	}
 	o.Define, err = parseDefine(c.StringSlice("define"))
 	return o, err

@@ -33,7 +33,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Both fit a terminal of 80 columns and 24 lines.
+// They fit a terminal of 80 columns.
 var (
 	//go:embed help.txt
 	help string
@@ -97,6 +97,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			&cli.BoolFlag{Name: "strict-port", EnvVars: env("STRICT_PORT")},
 			&cli.BoolFlag{Name: "open", EnvVars: env("OPEN")},
 			&cli.StringFlag{Name: "base", EnvVars: env("BASE")},
+			&cli.StringSliceFlag{Name: "proxy", EnvVars: env("PROXY")},
+			&cli.StringFlag{Name: "backend", EnvVars: env("BACKEND")},
 			&cli.StringSliceFlag{Name: "ignore", EnvVars: env("IGNORE")},
 			&cli.StringSliceFlag{Name: "define", EnvVars: env("DEFINE")},
 			&cli.StringSliceFlag{Name: "allow-host", EnvVars: env("ALLOW_HOST")},

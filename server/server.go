@@ -50,6 +50,8 @@ type Options struct {
 	Ignore     []string          // doublestar globs, relative to Dir, that are neither watched nor reported
 	Define     map[string]string // as esbuild's Define
 	AllowHosts []string          // host names beside loopback under which requests may come
+	Proxy      map[string]string // other servers, by the beginning of the URL paths that are theirs: "/api" is itself and all below it
+	Backend    string            // another server, for all that is no file of the site; in Middleware next has its place
 	Plugins    []api.Plugin      // esbuild plugins
 	CacheDir   string            // a folder that keeps compiled modules between runs, safe to delete; "" keeps none
 	Watch      []string          // doublestar globs, absolute or from the working directory, of what the program renders its pages from
@@ -108,6 +110,10 @@ type Server struct {
 	handle    http.Handler
 	end       func() error // closes builder and hub, once
 
+	routes  []route         // of the proxy, the longest path first
+	backend *upstream       // nil if there is none
+	closing context.Context // done once end was called
+
 	mu      sync.Mutex
 	closed  bool
 	stop    context.CancelFunc // ends Run; nil when it does not run
@@ -163,8 +169,22 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.state.publish = func(e reload.Event) { s.hub.Publish(e) } // it fails only when the pages are gone already
-	s.handle = s.handler(nil)
-	s.end = sync.OnceValue(func() error { return errors.Join(s.builder.Close(), s.hub.Close()) })
+	var closing context.CancelFunc
+	s.closing, closing = context.WithCancel(context.Background())
+	if err := s.newUpstreams(); err != nil {
+		closing()
+		return nil, err
+	}
+	s.end = sync.OnceValue(func() error {
+		closing()
+		defer s.idle()
+		return errors.Join(s.builder.Close(), s.hub.Close())
+	})
+	var rest http.Handler
+	if s.backend != nil {
+		rest = s.backend
+	}
+	s.handle = s.handler(rest)
 	return s, nil
 }
 
@@ -193,8 +213,8 @@ func siteDir(name string) (string, error) {
 	return dir, nil
 }
 
-// ServeHTTP serves the site alone: own endpoints, bundles, files, index pages, and for
-// what is not there the nearest index page (a navigation), or 404.
+// ServeHTTP serves the site alone: own endpoints, what is another server's by Options.Proxy, bundles, files, index pages, and
+// for what is not there the backend's answer, or if there is no backend the nearest index page (a navigation), or 404.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handle.ServeHTTP(w, r) }
 
 // Middleware serves the site's files and bundles, leaves every request for what is not there to next, and loads

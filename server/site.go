@@ -30,6 +30,8 @@ func (s *Server) handler(next http.Handler) http.Handler {
 			s.resource(w, r)
 		case strings.HasPrefix(name, "_devserve/copy/"):
 			s.copies.serve(w, r, strings.TrimPrefix(name, "_devserve/copy/"))
+		case name == "_devserve/upstream":
+			s.answers(w, r)
 		case name == "_devserve", strings.HasPrefix(name, "_devserve/"), name == "__webpack_hmr":
 			s.hub.ServeHTTP(w, r)
 		default:
@@ -42,6 +44,10 @@ func (s *Server) handler(next http.Handler) http.Handler {
 func (s *Server) site(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	if navigates(r) {
 		s.state.loaded(r.URL.Path)
+	}
+	if u := s.upstream(r.URL.Path); u != nil {
+		u.ServeHTTP(w, r)
+		return
 	}
 	refused := s.file(w, r, next == nil)
 	switch {
