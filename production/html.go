@@ -452,47 +452,61 @@ func (s *site) url(name string) string { return (&url.URL{Path: s.base + name}).
 // after the page's own as they do in development; without a head, before the first script.
 func (s *site) headTags(p *page, release *builder.Release, m Manifest) (tags string, at int) {
 	at = p.head
-	var styles, scripts []string
-	loaded := map[string]bool{}
-	var asked []ref
+	var keys, attrs []string
+	first := 0 // where the first of these scripts is
 	for _, r := range p.refs {
 		if r.module && len(r.links) > 0 && r.links[0].name != "" && !r.links[0].public {
-			asked = append(asked, r)
-			loaded[release.Made[r.links[0].entry]] = true
+			if len(keys) == 0 {
+				first = r.start
+			}
+			keys = append(keys, m.key(release.Made[r.links[0].entry]))
+			attrs = append(attrs, r.attrs)
 		}
 	}
-	for _, r := range asked {
-		file := release.Made[r.links[0].entry]
-		key := m.key(file)
-		for _, k := range append(m.Closure(key), key) {
-			for _, f := range m[k].CSS {
-				if !loaded[f] {
-					loaded[f] = true
-					styles = append(styles, `<link rel="stylesheet"`+r.attrs+` href="`+html.EscapeString(s.url(f))+`">`)
-				}
-			}
-			if f := m[k].File; !loaded[f] {
-				loaded[f] = true
-				scripts = append(scripts, `<link rel="modulepreload"`+r.attrs+` href="`+html.EscapeString(s.url(f))+`">`)
-			}
-		}
-	}
+	styles, scripts := s.needs(m, keys, attrs)
 	all := append(styles, scripts...)
 	if len(all) == 0 {
 		return "", 0
 	}
 	if at < 0 {
-		at = bytes.LastIndexByte(p.src[:asked[0].start], '<')
+		at = bytes.LastIndexByte(p.src[:first], '<')
 	}
 	line := p.src[bytes.LastIndexByte(p.src[:at], '\n')+1 : at]
 	if len(bytes.TrimLeft(line, " \t")) > 0 {
 		return strings.Join(all, ""), at
 	}
-	indent, first := "\n"+string(line), ""
+	indent, deeper := "\n"+string(line), ""
 	if p.head >= 0 {
-		first = "  "
+		deeper = "  "
 	}
-	return first + strings.Join(all, indent+first) + indent, at
+	return deeper + strings.Join(all, indent+deeper) + indent, at
+}
+
+// needs returns the tags for what scripts need beside themselves, by their keys in the manifest; attrs are for each.
+func (s *site) needs(m Manifest, keys, attrs []string) (styles, scripts []string) {
+	loaded := map[string]bool{}
+	for _, k := range keys {
+		loaded[m[k].File] = true
+	}
+	for i, key := range keys {
+		for _, k := range append(m.Closure(key), key) {
+			for _, f := range m[k].CSS {
+				if !loaded[f] {
+					loaded[f] = true
+					styles = append(styles, s.link("stylesheet", attrs[i], f))
+				}
+			}
+			if f := m[k].File; !loaded[f] {
+				loaded[f] = true
+				scripts = append(scripts, s.link("modulepreload", attrs[i], f))
+			}
+		}
+	}
+	return styles, scripts
+}
+
+func (s *site) link(rel, attrs, file string) string {
+	return `<link rel="` + rel + `"` + attrs + ` href="` + html.EscapeString(s.url(file)) + `">`
 }
 
 // key is under which a file of the output stands in the manifest.

@@ -43,7 +43,7 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// Options says what to serve. Only Dir is required.
+// Options says what to serve. Only Dir is required, and not even that with Production.
 type Options struct {
 	Dir        string            // the site's root
 	Base       string            // URL prefix under which pages see the site, as "/sub/"; "" means "/"
@@ -56,6 +56,11 @@ type Options struct {
 	CacheDir   string            // a folder that keeps compiled modules between runs, safe to delete; "" keeps none
 	Watch      []string          // doublestar globs, absolute or from the working directory, of what the program renders its pages from
 	Log        *slog.Logger      // debug records, and errors that no caller can be told; nil discards them
+
+	// Production, if it is not nil, makes the server one of a built site: it holds the output of devserve build, at its root or
+	// below folders that hold nothing else, as an embed.FS does. Nothing is watched, compiled or injected then, Run only waits, and what is for
+	// development, Dir among it, is not looked at; Base must be that of the build.
+	Production fs.FS
 
 	// OnChange is told which files that Watch means have changed, by absolute paths, before the pages fetch themselves
 	// again: here a program parses its templates anew. An error is shown in the pages, which stay as they
@@ -104,6 +109,7 @@ type Server struct {
 	builder *builder.Builder
 	hub     *reload.Hub
 
+	built     *built     // nil in development
 	templates *templates // nil without Options.Watch
 	copies    copies
 	state     state
@@ -124,6 +130,9 @@ var validBase = regexp.MustCompile(`^/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*$`)
 
 // New checks o; it starts nothing and touches no global.
 func New(o Options) (*Server, error) {
+	if o.Production != nil {
+		return newProduction(o)
+	}
 	dir, err := siteDir(o.Dir)
 	if err != nil {
 		return nil, err
@@ -220,7 +229,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handle.Se
 // Middleware serves the site's files and bundles, leaves every request for what is not there to next, and loads
 // the client into the pages of both. Folders are answered by their index.html alone. A program whose
 // server has handlers for "/" wraps its whole mux.
-func (s *Server) Middleware(next http.Handler) http.Handler { return s.handler(next) }
+func (s *Server) Middleware(next http.Handler) http.Handler {
+	if s.built != nil {
+		return s.built.handler(next)
+	}
+	return s.handler(next)
+}
 
 // Run watches and builds until ctx is done or Close is called; then it waits for a running build, ends all
 // event streams and returns nil. An error says that the site cannot be watched (any more); files
@@ -241,6 +255,10 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	defer close(s.stopped)
 
+	if s.built != nil {
+		<-ctx.Done()
+		return s.end()
+	}
 	if s.templates != nil {
 		ran := make(chan error, 1)
 		go func() { ran <- s.watchTemplates(ctx) }()
@@ -272,7 +290,12 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Ready is closed once the site is watched: from then on no change is missed.
-func (s *Server) Ready() <-chan struct{} { return s.watcher.Ready() }
+func (s *Server) Ready() <-chan struct{} {
+	if s.built != nil {
+		return always
+	}
+	return s.watcher.Ready()
+}
 
 // Reload makes every page load anew, and tells people the reason. After Close it returns [reload.ErrClosed].
 func (s *Server) Reload(reason string) error {
