@@ -22,9 +22,8 @@ const (
 	lastRetry  = 30 * time.Second
 	sound      = 10 * time.Second // that it must have lived for its earlier deaths to be forgotten
 
-	// A command that is wanted within quick of its last run, and that often in a row, seems to cause that itself. From
-	// then on it waits, at most for slow: a person who does save that often will not have to wait for long.
-	quick     = time.Second
+	// A command that is wanted as soon as it has run, and that often in a row, seems to cause that itself. From then on
+	// it waits, at most for slow: a person who does save that often will not have to wait for long.
 	quickRuns = 5
 	slow      = 2 * time.Second
 
@@ -72,7 +71,7 @@ type unit struct {
 	later   *time.Timer     // until hold
 	hold    time.Time       // before which it is not to begin what is wanted; zero if there is nothing against it
 	last    time.Time       // when its generator ended, or its program began
-	quickly int             // how often it was wanted quickly after last
+	quickly int             // how often in a row it was wanted as soon as that
 	writes  map[string]bool // what a generator reads, but writes in each run
 	suspect map[string]bool // what changed during its last run and may be of that kind
 }
@@ -306,16 +305,17 @@ func (u *unit) take() {
 // putOff reports whether it is too early for what is wanted, and sees to it that it is begun in time.
 func (u *unit) putOff() bool {
 	if u.hold.IsZero() {
-		if u.quickly++; time.Since(u.last) > quick {
+		u.g.mu.Lock()
+		reason, asked, since := u.reason, len(u.files) == 0, u.since
+		u.g.mu.Unlock()
+		if asked || u.now.Phase != Starting && since.Sub(u.last) > settled {
 			u.quickly = 0
+			return false
 		}
-		if u.quickly <= quickRuns {
+		if u.quickly++; u.quickly <= quickRuns {
 			return false
 		}
 		if u.quickly == quickRuns+1 {
-			u.g.mu.Lock()
-			reason := u.reason
-			u.g.mu.Unlock()
 			u.say("%s runs again and again, at last as %s: does it write that itself?", u.spec.Name, reason)
 		}
 		u.hold = time.Now().Add(min(slow, firstRetry<<(u.quickly-quickRuns)))
