@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -72,7 +74,15 @@ func openTab(t *testing.T, browser context.Context) *tab {
 		}
 		cancel()
 	})
-	err := chromedp.Listen(ctx, func(ev any) {
+	// Here each tab has a stream of its own; internal/e2e shows how they share one.
+	const alone = "delete globalThis.SharedWorker; delete Navigator.prototype.locks"
+	_, err := chromedp.Run(ctx, func(ctx context.Context, t *chromedp.Target) (page.AddScriptToEvaluateOnNewDocumentResult, error) {
+		return cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: alone})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = chromedp.Listen(ctx, func(ev any) {
 		switch ev := ev.(type) {
 		case *runtime.EventConsoleAPICalled:
 			var words []string

@@ -2,7 +2,7 @@
 // bundled into dist/ by go generate and embedded here, so that who serves it needs neither
 // Node nor a bundler. A test in gen rebuilds dist and compares.
 //
-//	connect   one event stream that always comes back
+//	connect   one event stream that always comes back, for all tabs together
 //	catchup   what this page has seen; a lost event is a reload, never a stale page
 //	apply     built → style sheets, assets and modules replaced, or one full reload
 //	morph     the page as its templates render it now; loaded when one changes
@@ -44,6 +44,12 @@ var morph string
 
 // Morph returns the module that [Script] imports when it first has to bring a page up to date with its templates.
 func Morph() []byte { return []byte(morph) }
+
+//go:embed dist/stream.js
+var stream string
+
+// Stream returns the module that holds the event stream of all tabs, in a SharedWorker.
+func Stream() []byte { return []byte(stream) }
 
 // Runtime returns the module registry, a classic script that starts a page's bundle. It
 // is the same registry that [Script] carries; whichever runs first creates it.

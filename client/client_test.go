@@ -946,7 +946,7 @@ func belowBase(t *testing.T, s *site, b *tab) {
 // decides is a table of the pure functions.
 func decides(t *testing.T, s *site, b *tab) {
 	r := api.Build(api.BuildOptions{
-		Stdin: &api.StdinOptions{ResolveDir: "src", Loader: api.LoaderTS, Contents: `export * from "./catchup"; export * from "./connect";
+		Stdin: &api.StdinOptions{ResolveDir: "src", Loader: api.LoaderTS, Contents: `export * from "./catchup"; export { backoff } from "./stream"; export { parse } from "./carrier";
 			export * from "./diagnostic"; export * from "./dom"; export { pause } from "./reload"`},
 		Bundle: true, Format: api.FormatIIFE, GlobalName: "client",
 	})
@@ -961,6 +961,9 @@ func decides(t *testing.T, s *site, b *tab) {
 		"backoff(2, 1)":  "1000",
 		"backoff(9, 0)":  "2500",
 		"backoff(99, 1)": "5000",
+
+		`parse('id: a-1\nevent: built\ndata: {"a": ": \\n"}\n\n: nothing missed\n\n').length`: "1",
+		`parse('id: a-1\nevent: built\ndata: {"a": ": "}\n\n')[0].data`:                       `{"a": ": "}`,
 
 		"pause(1)":  "0",
 		"pause(5)":  "0",

@@ -22,23 +22,30 @@ import (
 	"github.com/devserve/devserve/client"
 )
 
-func (h *Hub) serveClient(w http.ResponseWriter, r *http.Request) {
+// A script is one of the client's, with its entity tag.
+type script struct {
+	body []byte
+	tag  string
+}
+
+func newScript(body []byte) script { return script{body, fmt.Sprintf("\"%x\"", sha256.Sum256(body))} }
+
+func (s script) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "text/javascript; charset=utf-8")
 	header.Set("Cache-Control", "no-cache")
-	header.Set("ETag", h.scriptTag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(h.script))
+	header.Set("ETag", s.tag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.body))
 }
 
-func (h *Hub) serveMorph(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	header.Set("Content-Type", "text/javascript; charset=utf-8")
-	header.Set("Cache-Control", "no-cache")
-	header.Set("ETag", morphTag())
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(client.Morph()))
-}
+func (h *Hub) serveClient(w http.ResponseWriter, r *http.Request) { h.client.serve(w, r) }
+func (h *Hub) serveStream(w http.ResponseWriter, r *http.Request) { streamScript().serve(w, r) }
+func (h *Hub) serveMorph(w http.ResponseWriter, r *http.Request)  { morphScript().serve(w, r) }
 
-var morphTag = sync.OnceValue(func() string { return fmt.Sprintf("\"%x\"", sha256.Sum256(client.Morph())) })
+var (
+	streamScript = sync.OnceValue(func() script { return newScript(client.Stream()) })
+	morphScript  = sync.OnceValue(func() script { return newScript(client.Morph()) })
+)
 
 // A clientStatus is one open stream, for the status endpoint.
 type clientStatus struct {

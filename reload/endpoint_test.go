@@ -80,13 +80,13 @@ func TestClientScript(t *testing.T) {
 	if res := get(h, r); res.StatusCode != http.StatusNotModified || bodyOf(t, res) != "" {
 		t.Errorf("asked again: %s", res.Status)
 	}
-	if other := newHub(t, Options{}); other.token == h.token || other.scriptTag == h.scriptTag {
+	if other := newHub(t, Options{}); other.token == h.token || other.client.tag == h.client.tag {
 		t.Error("two hubs share a token")
 	}
 }
 
 func TestScriptOfAnotherMinifier(t *testing.T) {
-	got := string(script([]byte(`x={token:"__DEVSERVE_TOKEN__",base:"__DEVSERVE_BASE__"}`), "T", "/"))
+	got := string(fill([]byte(`x={token:"__DEVSERVE_TOKEN__",base:"__DEVSERVE_BASE__"}`), "T", "/"))
 	if want := `x={token: "T",base:"/"}`; got != want {
 		t.Errorf("got %s", got)
 	}

@@ -17,14 +17,13 @@ const retainBytes = 16 << 20
 
 // Hub hands events to every connected stream. Its methods are safe for concurrent use.
 type Hub struct {
-	o         Options
-	log       *slog.Logger
-	hosts     hosts
-	token     string // what a page must show with a POST that does something
-	nonce     string // of this hub: first part of every event ID
-	script    []byte // client.js
-	scriptTag string // its entity tag
-	began     time.Time
+	o      Options
+	log    *slog.Logger
+	hosts  hosts
+	token  string // what a page must show with a POST that does something
+	nonce  string // of this hub: first part of every event ID
+	client script // client.js
+	began  time.Time
 
 	mu      sync.Mutex
 	closed  bool
@@ -200,10 +199,13 @@ func (h *Hub) first(known string, fresh bool) ([]frame, error) {
 	}
 	first = append(first, h.replay[len(h.replay)-int(h.last-n):]...)
 	if len(first) == 0 {
-		first = append(first, frame(": nothing missed\n\n"))
+		first = append(first, nothingMissed)
 	}
 	return first, nil
 }
+
+// nothingMissed is a comment, so that there is always something to read.
+var nothingMissed = frame(": nothing missed\n\n")
 
 // setState takes e, a whole Built or Error with the number at, into the state that new streams are
 // told. Updates are for those who saw the build before them, so they are left out.

@@ -20,7 +20,6 @@ package reload
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,13 +120,12 @@ func New(o Options) (*Hub, error) {
 		subs:  map[*subscriber]struct{}{},
 	}
 	h.setState(Built{}.whole(), 0)
-	h.script = script(client.Script(), h.token, o.Base)
-	h.scriptTag = fmt.Sprintf("\"%x\"", sha256.Sum256(h.script))
+	h.client = newScript(fill(client.Script(), h.token, o.Base))
 	return h, nil
 }
 
-// script fills in what the client must know of this hub.
-func script(src []byte, token, base string) []byte {
+// fill fills in what the client must know of this hub.
+func fill(src []byte, token, base string) []byte {
 	quoted, _ := json.Marshal(base) // a string always marshals
 	// However the client was minified, it says token: "…", which is what
 	// programs that are no page look for; see Notify.
@@ -170,6 +168,7 @@ var endpoints = map[string]struct {
 	"_devserve/client.js": {[]string{"GET", "HEAD"}, (*Hub).serveClient},
 	"_devserve/morph.js":  {[]string{"GET", "HEAD"}, (*Hub).serveMorph},
 	"_devserve/events":    {[]string{"GET", "HEAD", "POST"}, (*Hub).serveEvents},
+	"_devserve/stream.js": {[]string{"GET", "HEAD"}, (*Hub).serveStream},
 	"_devserve/status":    {[]string{"GET", "HEAD"}, (*Hub).serveStatus},
 	"_devserve/notify":    {[]string{"POST"}, (*Hub).serveNotify},
 	"_devserve/log":       {[]string{"POST"}, (*Hub).serveLog},

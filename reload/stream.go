@@ -1,6 +1,7 @@
 package reload
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ const (
 	// writeTimeout ends a stream whose reader takes nothing. Only a full socket
 	// buffer makes a write wait, so its reader is behind by far more than one event.
 	writeTimeout = 10 * time.Second
+
+	// pollTimeout is how long an answer may wait for an event: less than proxies let one take.
+	pollTimeout = 25 * time.Second
 
 	// maxStreamBody is what a POST for the stream may carry; it is read and not looked at.
 	maxStreamBody = 64 << 10
@@ -55,6 +59,10 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request) {
 		header.Set("Content-Encoding", "identity")
 	}
 	header.Set("X-Accel-Buffering", "no")
+	if r.URL.Query().Has("poll") {
+		h.poll(w, r, known, fresh)
+		return
+	}
 	h.stream(w, r, &subscriber{}, known, fresh, fmt.Sprintf("retry: %d\n\n", retry), ": heartbeat\n\n")
 }
 
@@ -92,6 +100,44 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, s *subscriber, know
 	w.WriteHeader(http.StatusOK)
 	err := s.run(r.Context(), out, append([]frame{frame(greeting)}, s.first...), frame(heartbeat), h.o.Heartbeat)
 	h.log.Debug("stream ended", "remote", s.remote, "err", err)
+}
+
+// poll answers with what a stream would begin with, and ends: for who has a stream and misses what came before, or
+// can have none. With poll=wait it waits for an event if there is none yet, for pollTimeout at most.
+func (h *Hub) poll(w http.ResponseWriter, r *http.Request, known string, fresh bool) {
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	if r.Method == http.MethodHead {
+		return
+	}
+	frames, err := h.missed(r, known, fresh)
+	if err != nil {
+		http.Error(w, "devserve: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	newFlusher(w).write(frames...) // whoever has gone needs no answer
+}
+
+// missed returns what the reader of a poll has not seen.
+func (h *Hub) missed(r *http.Request, known string, fresh bool) ([]frame, error) {
+	s := &subscriber{agent: r.UserAgent(), remote: r.RemoteAddr}
+	if err := h.subscribe(s, known, fresh); err != nil {
+		return nil, err
+	}
+	defer h.unsubscribe(s)
+	if r.URL.Query().Get("poll") != "wait" || !bytes.Equal(s.first[0], nothingMissed) {
+		return s.first, nil
+	}
+	late := time.NewTimer(pollTimeout)
+	defer late.Stop()
+	select {
+	case f, ok := <-s.queue:
+		if ok {
+			return []frame{f}, nil
+		}
+	case <-r.Context().Done():
+	case <-late.C:
+	}
+	return s.first, nil
 }
 
 // errDropped ends a stream on the hub's side.

@@ -106,9 +106,47 @@ func TestStreamBegins(t *testing.T) {
 				if got := tab.take(); got != begins+test.want {
 					t.Errorf("got  %q\nwant %q", got, begins+test.want)
 				}
+				poll := request("GET", r.URL.String()+"&poll")
+				poll.Header = r.Header
+				if got := bodyOf(t, get(h, poll)); got != test.want {
+					t.Errorf("a poll got %q\nwant %q", got, test.want)
+				}
 			})
 		})
 	}
+}
+
+// A poll that waits is answered by the first event, or when waiting gets too long, or by the hub's end.
+func TestPollWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, Options{})
+		wait := func() *tab {
+			poll := openTab(t, h, request("GET", eventsPath+"?poll=wait&lastEventId="+h.ID()), nil)
+			synctest.Wait()
+			if poll.ended() || h.Clients() != 1 {
+				t.Fatalf("it does not wait: %d clients", h.Clients())
+			}
+			return poll
+		}
+		for _, test := range []struct {
+			end  func()
+			want string
+		}{
+			{func() { publish(t, h, built(1)) }, at(1, builtAt, 1)},
+			{func() { time.Sleep(pollTimeout) }, noNews},
+			{func() { h.Close() }, noNews},
+		} {
+			poll := wait()
+			test.end()
+			synctest.Wait()
+			if got := poll.take(); got != test.want || !poll.ended() || h.Clients() != 0 {
+				t.Errorf("got %q, ended %t, %d clients; want %q", got, poll.ended(), h.Clients(), test.want)
+			}
+		}
+		if res := get(h, request("GET", eventsPath+"?poll")); res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("after Close: %s", res.Status)
+		}
+	})
 }
 
 func TestSyncKeepsWarningsAndDropsUpdates(t *testing.T) {

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -35,7 +36,12 @@ func run(dir string) error {
 type bundle struct {
 	in, out        string
 	banner, footer string
+	names          *bundle // the bundle whose content becomes __devserve_version in this one
 }
+
+// stream is a module. Browsers share a worker among tabs by its URL, so the client asks for it by its version: a tab of an
+// older devserve must not hold the worker of a newer one.
+var stream = bundle{in: "src/worker.ts", out: "dist/stream.js"}
 
 // The client's configuration stands in front of the minified code and not in it, since
 // the server replaces text there and programs look for the literal `token: "…"`. The function
@@ -45,6 +51,7 @@ var bundles = []bundle{
 		in: "src/main.ts", out: "dist/client.js",
 		banner: `(() => { "use strict"; const __devserve_config = {token: "__DEVSERVE_TOKEN__", base: "__DEVSERVE_BASE__"};`,
 		footer: `})();`,
+		names:  &stream,
 	},
 	{
 		in: "src/preact.ts", out: "dist/preact.js",
@@ -62,6 +69,7 @@ var bundles = []bundle{
 		banner: `(() => { "use strict";`,
 		footer: `})();`,
 	},
+	stream,
 }
 
 // build returns the same bytes for the same sources, wherever dir lies.
@@ -70,7 +78,16 @@ func (b bundle) build(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	define := map[string]string{}
+	if b.names != nil {
+		code, err := b.names.build(dir)
+		if err != nil {
+			return nil, err
+		}
+		define["__devserve_version"] = fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(code))[:8])
+	}
 	r := api.Build(api.BuildOptions{
+		Define:            define,
 		AbsWorkingDir:     abs,
 		EntryPoints:       []string{b.in},
 		Bundle:            true,

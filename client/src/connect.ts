@@ -1,38 +1,8 @@
-// The event stream: one that always comes back.
-//
-// EventSource's own retry is not relied on. Firefox gives up for good after some errors
-// (https://bugzilla.mozilla.org/show_bug.cgi?id=1809332), its pause cannot be seen or cut
-// short, and it knows nothing of a connection that died without a word, as they do
-// when a laptop sleeps. So: each connection is given up at its first error and a new one is
-// made, with a pause that grows; a tab that is looked at again, or a network that comes
-// back, does not wait; and silence is questioned.
-//
-// EventSource hides the server's heartbeat, so silence is questioned by asking for the
-// status: it answers "is the server there" and "have I got its newest event" at once.
+// The page's end of the event stream: one for all tabs if that can be, else one of its own. It is let go when the
+// page is left, and taken up when the page is back from the back/forward cache.
 
-import { hasSeen } from "./catchup";
-
-export interface Listener {
-  /** An event, with the ID that the server gave it. Called in order. */
-  message(name: EventName, data: string, id: string): void;
-  /** The stream is up, or is lost and being sought. Repeats are left out. */
-  state(up: boolean): void;
-}
-
-export const eventNames = ["building", "built", "error", "custom"] as const;
-export type EventName = (typeof eventNames)[number];
-
-/** How long a stream may be silent before the server is asked. Half of what people put up with. */
-const silence = 15_000;
-/** How long the server may take to say how it is, in ms; a laptop that wakes needs a second or two. */
-const answer = 3_000;
-/** How long an event may be under way after the status told of it, in ms. */
-const underWay = 500;
-
-/** The pause in ms before attempt n, from 0: at once in effect, then doubling up to 5 s, with jitter so that tabs do not come in step. */
-export function backoff(n: number, random = Math.random()): number {
-  return Math.min(5000, 250 * 2 ** n) * (0.5 + random / 2);
-}
+import { ledLine, workerLine } from "./shared";
+import { ownLine, type Line, type Listener } from "./stream";
 
 export interface Stream {
   /** Closes the stream until it is opened again. */
@@ -41,96 +11,62 @@ export interface Stream {
   open(id: string): void;
 }
 
-/** Keeps a stream from `home` open as long as the page lives, from event `id` on. */
+/** Keeps a stream from `home` open as long as the page lives, from event `id` on. Repeats of a state are left out. */
 export function connect(home: URL, id: string, listener: Listener): Stream {
-  let source: EventSource | null = null; // null between attempts and while the page is in the back/forward cache
+  let line: Line | null = null; // null until it is needed
   let received = id;
+  let opened = false;
   let up: boolean | null = null;
-  let attempt = 0;
-  let openedAt = 0;
-  let retry = 0;
-  let watchdog = 0;
+
+  const own: Listener = {
+    message(name, data, eventID) {
+      if (eventID !== "") received = eventID;
+      listener.message(name, data, eventID);
+    },
+    state(now) {
+      if (now !== up) listener.state((up = now));
+    },
+  };
+
+  // From the best to the last resort. A worker that a policy forbids is found out only later.
+  const ways = [
+    () => workerLine(home, own, next),
+    () => ("locks" in navigator && "BroadcastChannel" in globalThis ? ledLine(home, own, next) : null),
+    () => ownLine(home, own),
+  ];
+
+  function next(): void {
+    line = null;
+    while (!line) {
+      try {
+        line = ways.shift()?.() ?? null;
+      } catch {
+        // no SharedWorker, or not for this page
+      }
+    }
+    if (opened) open();
+  }
 
   function open(): void {
-    close();
-    listen();
-    const url = new URL("events", home);
-    if (received !== "") url.searchParams.set("lastEventId", received);
-    const es = new EventSource(url);
-    source = es;
-    es.addEventListener("open", () => {
-      if (es !== source) return;
-      openedAt = Date.now();
-      tell(true);
-      watch();
-    });
-    for (const name of eventNames) {
-      es.addEventListener(name, (e: Event) => {
-        if (es !== source) return;
-        // A build error and a broken connection have the same name; only ours has data.
-        if (!(e instanceof MessageEvent)) return lost();
-        if (e.lastEventId !== "") received = e.lastEventId;
-        watch();
-        listener.message(name, String(e.data), e.lastEventId);
-      });
-    }
-    watch();
+    // Again with each attempt, for document.open() takes all listeners away; the same one is never added twice.
+    addEventListener("online", wake);
+    addEventListener("pageshow", onPageShow);
+    addEventListener("pagehide", close); // lets the page into the back/forward cache
+    document.addEventListener("visibilitychange", onVisibility);
+    opened = true;
+    line?.open(received);
+    if (document.visibilityState !== "visible") line?.look(false);
   }
 
   function close(): void {
-    clearTimeout(retry);
-    clearTimeout(watchdog);
-    retry = 0;
-    source?.close();
-    source = null;
-  }
-
-  function lost(): void {
-    close();
-    tell(false);
-    // A stream that breaks as soon as it is up (a proxy without its upstream) keeps its place.
-    if (openedAt && Date.now() - openedAt > 1000) attempt = 0;
-    openedAt = 0;
-    retry = setTimeout(open, backoff(attempt++));
-  }
-
-  function tell(now: boolean): void {
-    if (now !== up) listener.state((up = now));
-  }
-
-  /** Re-armed by every sign of life, and only while somebody looks. */
-  function watch(): void {
-    clearTimeout(watchdog);
-    if (document.visibilityState === "visible") watchdog = setTimeout(() => void check(), silence);
-  }
-
-  /** Gives the stream up unless the server answers and this page has its newest event. */
-  async function check(): Promise<void> {
-    const es = source;
-    if (!es) return;
-    clearTimeout(watchdog);
-    const newest = await newestEvent(new URL("status", home));
-    if (newest !== null && !hasSeen(received, newest)) {
-      await new Promise((done) => setTimeout(done, underWay));
-    }
-    if (es !== source) return;
-    if (newest !== null && es.readyState === EventSource.OPEN && hasSeen(received, newest)) return watch();
-    lost();
+    opened = false;
+    line?.close();
   }
 
   /** The reader or the network is back: no waiting now. */
   function wake(): void {
-    attempt = 0;
-    if (!source) open();
-    else void check();
-  }
-
-  function listen(): void {
-    // Again with each attempt, for document.open() takes all listeners away; the same one is never added twice.
-    addEventListener("online", wake);
-    addEventListener("pageshow", onPageShow);
-    addEventListener("pagehide", close); // frees one of the browser's six connections, and lets the page into the back/forward cache
-    document.addEventListener("visibilitychange", onVisibility);
+    if (opened) line?.wake();
+    else open();
   }
 
   function onPageShow(e: PageTransitionEvent): void {
@@ -138,12 +74,14 @@ export function connect(home: URL, id: string, listener: Listener): Stream {
   }
 
   function onVisibility(): void {
-    if (document.visibilityState === "visible") wake();
-    else clearTimeout(watchdog);
+    const visible = document.visibilityState === "visible";
+    line?.look(visible);
+    if (visible) wake();
   }
 
-  open();
-  tell(false);
+  opened = true;
+  next();
+  own.state(false);
   return {
     close,
     open(id) {
@@ -151,21 +89,4 @@ export function connect(home: URL, id: string, listener: Listener): Stream {
       open();
     },
   };
-}
-
-/** The server's newest event ID, "" if it does not say, null if it does not answer in time. */
-async function newestEvent(status: URL): Promise<string | null> {
-  const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), answer);
-  try {
-    const response = await fetch(status, { cache: "no-store", signal: stop.signal });
-    if (!response.ok) return null;
-    const body: unknown = await response.json();
-    const id = typeof body === "object" && body !== null && "id" in body ? body.id : "";
-    return typeof id === "string" ? id : "";
-  } catch {
-    return null;
-  } finally {
-    clearTimeout(timer);
-  }
 }

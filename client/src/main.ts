@@ -6,7 +6,7 @@ import { badge } from "./badge";
 import { culprit } from "./blame";
 import { judge, startFrom } from "./catchup";
 import { config } from "./config";
-import { connect, type EventName } from "./connect";
+import { connect } from "./connect";
 import { plain, thrownBy } from "./diagnostic";
 import { noteLoads } from "./loaded";
 import { overlay, pageSource, renderingSource } from "./overlay";
@@ -15,6 +15,7 @@ import type { Registry } from "./registry";
 import { reloader } from "./reload";
 import { refresher } from "./rendered";
 import { sender } from "./send";
+import type { EventName } from "./stream";
 import { describe, watchUncaught } from "./thrown";
 
 /** How long the server may be away, and a build may take, in ms, before the page says so. */

@@ -68,6 +68,7 @@ type tab struct {
 	ctx     context.Context
 	console console
 	foreign bool // it shows pages that do not load our client
+	closed  bool
 }
 
 // newTab opens a tab with a profile of its own, or, with a first tab, in the profile of that.
@@ -80,13 +81,13 @@ func (b *browser) newTab(t *testing.T, first *tab) (*tab, error) {
 	} else {
 		ctx, cancel = chromedp.NewContext(first.ctx)
 	}
+	n := &tab{ctx: ctx}
 	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil && !t.Failed() {
+		if err := chromedp.Cancel(ctx); err != nil && !t.Failed() && !n.closed {
 			t.Error(err)
 		}
 		cancel()
 	})
-	n := &tab{ctx: ctx}
 	if err := chromedp.Listen(ctx, n.listen); err != nil {
 		return nil, err
 	}
@@ -135,6 +136,13 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) error {
 	ctx, cancel := context.WithTimeout(b.ctx, limit)
 	defer cancel()
 	return chromedp.Do(ctx, steps...)
+}
+
+// close does what ends the tab, and does not wait for its answer.
+func (b *tab) close(how chromedp.Action[chromedp.Void]) error {
+	b.closed = true
+	go b.do(how)
+	return nil
 }
 
 // visit leads to a URL and returns once its document is there; what it loads may not be.

@@ -36,6 +36,8 @@ type uses struct {
 	binary bool        // the server is the command, in a process of its own
 	gate   bool        // builds can be held up
 	header http.Header // added to every answer
+
+	without []string // what browsers lack
 }
 
 // A host is where a scenario's site is served. The address stays, servers come and go.

@@ -163,6 +163,9 @@ func (s *scenario) report() string {
 	var out strings.Builder
 	section := func(name, text string) { fmt.Fprintf(&out, "--- %s\n%s\n", name, strings.TrimRight(text, "\n")) }
 	for i, b := range s.tabs {
+		if b.closed {
+			continue
+		}
 		section(fmt.Sprintf("tab %d: %s", i+1, b.now("location.href")), tail(b.now("document.documentElement.outerHTML"), 3000))
 		if text := b.now(overlayText); text != "" {
 			section("overlay", text)
@@ -234,7 +237,7 @@ func (s *scenario) settle() error {
 	}
 	nonce, number, _ := strings.Cut(id, "-")
 	for _, b := range s.tabs {
-		if b.foreign {
+		if b.foreign || b.closed {
 			continue
 		}
 		js := fmt.Sprintf(`(() => {

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -33,12 +35,16 @@ import (
 //	                           of the site's own; once with each of several
 //	use example NAME           with a copy of examples/NAME as the site, and its npm packages
 //	use webpack-client FILE QUERY    with webpack-hot-middleware's own client as FILE, told QUERY
+//	use without NAME           in a browser that lacks it: globalThis.SharedWorker, Navigator.prototype.locks
 //
 // Pages:
 //
 //	open PATH [in tabN]        lead the tab (a new one if there is no such) there and wait until it is loaded
 //	visit PATH [in tabN]       do not wait
 //	tab N                      the steps that follow are about this tab
+//	tabs N PATH                open it in new tabs, until there are N
+//	all STEP                   in every tab
+//	close, crash               the tab
 //	back, forward, refresh     as by the browser's buttons
 //	type SELECTOR TEXT, click SELECTOR, press KEY, scroll Y
 //	do JS                      run it
@@ -100,8 +106,28 @@ func init() {
 			}
 			return s.tab.want("document.readyState", `"complete"`)
 		},
-		"visit":  (*scenario).visit,
-		"tab":    (*scenario).choose,
+		"visit": (*scenario).visit,
+		"tab":   (*scenario).choose,
+		"tabs": two(func(s *scenario, number, path string) error {
+			n, err := strconv.Atoi(number)
+			for err == nil && len(s.tabs) < n {
+				err = s.step(fmt.Sprintf("open %s in tab%d", path, len(s.tabs)+1))
+			}
+			return err
+		}),
+		"all": func(s *scenario, rest string) error {
+			for i, b := range s.tabs {
+				if s.tab = b; b.closed {
+					continue
+				}
+				if err := s.step(rest); err != nil {
+					return fmt.Errorf("tab %d: %w", i+1, err)
+				}
+			}
+			return nil
+		},
+		"close":  func(s *scenario, _ string) error { return s.tab.close(call(page.Close, cdp.Empty{})) },
+		"crash":  func(s *scenario, _ string) error { return s.tab.close(call(page.Crash, cdp.Empty{})) },
 		"settle": func(s *scenario, _ string) error { return s.settle() },
 
 		"write":    func(s *scenario, rest string) error { return s.written(rest, s.save) },
@@ -292,6 +318,8 @@ func (s *scenario) use(rest string) error {
 		return s.useFixture(s.fixture)
 	case "example":
 		return s.useExample(value)
+	case "without":
+		s.uses.without = append(s.uses.without, value)
 	case "webpack-client":
 		file, query, _ := strings.Cut(value, " ")
 		return s.useWebpackClient(file, query)
@@ -316,6 +344,11 @@ func (s *scenario) visit(rest string) error {
 			return err
 		}
 		s.tabs, s.tab = append(s.tabs, b), b
+		for _, name := range s.uses.without {
+			if err := b.do(call(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: "delete " + name})); err != nil {
+				return err
+			}
+		}
 	default:
 		if err := s.choose(where); err != nil {
 			return err
@@ -329,7 +362,7 @@ func (s *scenario) visit(rest string) error {
 
 func (s *scenario) choose(number string) error {
 	n, err := strconv.Atoi(number)
-	if err != nil || n < 1 || n > len(s.tabs) {
+	if err != nil || n < 1 || n > len(s.tabs) || s.tabs[n-1].closed {
 		return fmt.Errorf("there is no tab %q", number)
 	}
 	s.tab = s.tabs[n-1]
