@@ -25,6 +25,8 @@ func TestForbiddenImports(t *testing.T) {
 		{"builder", "reload", "what a change means is said once, whoever tells the pages"},
 		{"builder", "watcher", "a change is a path, whoever saw it"},
 		{"builder", "server", "data moves right only"},
+		{"production", "server", "what is built is files, whoever serves them"},
+		{"production", "reload", "a host has nobody to tell that something changed"},
 		{"server", "github.com/urfave/cli", "a program that embeds us has its own flags"},
 	} {
 		from := ours + "/" + tt.from

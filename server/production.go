@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -40,6 +41,10 @@ type fact struct {
 
 // newProduction is New for a site that is built.
 func newProduction(o Options) (*Server, error) {
+	if o.Backend != "" || len(o.Proxy) > 0 {
+		return nil, errors.New("server: Production goes with neither Backend nor Proxy, which stand in for what answers beside the site while it is written: " +
+			"in production that is the next of Middleware, or the host")
+	}
 	if o.Base == "" {
 		o.Base = "/"
 	}
