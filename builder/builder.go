@@ -785,10 +785,13 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 		case !m.gone:
 			dirty = append(dirty, m)
 		case b.wanted[m]:
-			// The page that asks for it still, after it was loaded anew, hears that it is not there.
+			// The page that asks for it still, after it was loaded anew, hears that it is not there. Where import.meta.glob
+			// gave it, it is not asked for any more.
 			delete(b.wanted, m)
 			b.reshaped = true
-			reload = b.resolver.rel(m.path) + " was removed"
+			if !b.selected(m.path) {
+				reload = b.resolver.rel(m.path) + " was removed"
+			}
 		}
 	}
 	slices.SortFunc(dirty, func(x, y *module) int { return strings.Compare(x.id, y.id) })

@@ -142,6 +142,48 @@ func (b *Builder) recallDependenciesOf(t *testing.T, s *site) *dependencies {
 	return b.recallDependencies(b.deps.good.modules)
 }
 
+// What import.meta.glob became is kept as long as the same files match, and is renewed afterwards.
+func TestCacheGlobs(t *testing.T) {
+	folder := t.TempDir()
+	s := newSite(t, txtar.Parse([]byte(`
+-- src/main.tsx --
+export const pages = import.meta.glob("./pages/*.ts")
+-- src/pages/a.ts --
+export const a = 1
+`)), Options{CacheDir: folder})
+	s.bundle(t, s.b)
+	must(t, s.b.Close())
+
+	start := func(recalled int, pages ...string) *Builder {
+		t.Helper()
+		b := s.reopen(t, folder)
+		out := string(s.bundle(t, b))
+		if b.recalled != recalled {
+			t.Errorf("recalled %d modules, want %d", b.recalled, recalled)
+		}
+		if got := strings.Count(out, "lazy:/src/pages/"); got != len(pages) {
+			t.Errorf("%d pages, want %q", got, pages)
+		}
+		for _, p := range pages {
+			if !strings.Contains(out, "lazy:/src/pages/"+p) {
+				t.Errorf("no %s in the bundle", p)
+			}
+		}
+		return b
+	}
+	must(t, start(1, "a.ts").Close())
+	must(t, s.save("src/pages/b.ts", []byte("export const b = 1")))
+	must(t, start(0, "a.ts", "b.ts").Close())
+	b := start(1, "a.ts", "b.ts")
+	must(t, os.Remove(s.path("src/pages/a.ts")))
+	b.Rebuild(context.Background(), []string{s.path("src/pages/a.ts")})
+	if out := s.bundle(t, b); bytes.Contains(out, []byte("pages/a.ts")) {
+		t.Error("a module from the cache does not know which files it means")
+	}
+	must(t, b.Close())
+	must(t, start(1, "b.ts").Close())
+}
+
 // The file does not grow without end, and begins again when most of it is of no use.
 func TestCacheSize(t *testing.T) {
 	folder := t.TempDir()

@@ -230,6 +230,10 @@ func (m *module) selects(path string) bool {
 	return false
 }
 
+func (b *Builder) selected(path string) bool {
+	return slices.ContainsFunc(b.globs, func(m *module) bool { return m.selects(path) })
+}
+
 // list lists the files that are there. Symbolic links to folders are not followed.
 func (s selection) list() []string {
 	var out []string

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/evanw/esbuild/pkg/api"
 	"golang.org/x/tools/txtar"
 )
 
@@ -215,6 +216,35 @@ func TestSelectionAgrees(t *testing.T) {
 				t.Errorf("%s, %v: found %q, has %q", patterns, all_, files, has)
 			}
 		}
+	}
+}
+
+// With a user's plugins, too, and beside what they load.
+func TestGlobWithPlugins(t *testing.T) {
+	loaded := ""
+	plugin := api.Plugin{Name: "user", Setup: func(pb api.PluginBuild) {
+		pb.OnLoad(api.OnLoadOptions{Filter: ".*"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+			loaded += filepath.Base(args.Path) + " "
+			return api.OnLoadResult{}, nil
+		})
+	}}
+	s := newSite(t, txtar.Parse([]byte(`
+-- main.ts --
+import "./other"
+export const pages = import.meta.glob("./pages/*.ts")
+-- other.ts --
+export const other = import.meta
+-- pages/a.ts --
+export const a = 1
+`)), Options{Plugins: []api.Plugin{plugin}})
+	if err := s.step("get main.ts"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.match(`"\./pages/a\.ts": \(\) =>`, s.body); err != nil {
+		t.Error(err)
+	}
+	if loaded != "other.ts " {
+		t.Errorf("the plugin was asked for %q", loaded)
 	}
 }
 

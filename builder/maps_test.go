@@ -29,6 +29,8 @@ func TestPlacesMapBack(t *testing.T) {
 		"legal.mjs":     "//! legal\n/*! more\n// of it */\nimport './plain'\nexport const x = 1; throw new Error('legal')\n",
 		"glob.mjs":      lead + "export const load = (n) => import(`./pages/${n}.mjs`)\n\nthrow new Error('glob')\n",
 		"globawait.mjs": lead + "export const load = (n) => import(`./pages/${n}.mjs`)\nawait 0\nthrow new Error('globawait')\n",
+		"metaglob.ts":   lead + "const all: any = import.meta.glob<{}>('./pages/*.mjs', { eager: true })['./pages/one.mjs']; if (all) throw new Error('metaglob')\n",
+		"metawait.ts":   lead + "await 0; const all = import.meta.glob('./pages/*.mjs'); throw new Error('metawait')",
 		"helpers.mjs":   "export * from './nothing.mjs'\nexport const __export = 1, __toESM = 2\n{ throw new Error('helpers') }\n",
 		"pages/one.mjs": "export const name = 1\n",
 		"nothing.mjs":   "",
@@ -55,6 +57,9 @@ func TestPlacesMapBack(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %s: %v", what, u, err)
 			return
+		}
+		if bytes.Contains(out.Body, []byte(globWord)) {
+			t.Errorf("%s: the map has what was added for import.meta.glob", what)
 		}
 		line, column := lineAndColumn(string(script), m[0])
 		source, gotLine, gotColumn := original(t, out.Body, line, column)
