@@ -2,6 +2,8 @@ package builder
 
 import (
 	_ "embed" // for go:embed
+	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -20,13 +22,20 @@ const (
 	prefreshCore      = "@prefresh/core"
 )
 
-// withPrefresh reports whether prefresh is to be in the bundle of packages.
+// withPrefresh reports whether prefresh is to be in the bundle of packages: it knows Preact from version 10 on.
 func (b *Builder) withPrefresh() bool {
 	if b.jsx.library != preact {
 		return false
 	}
-	_, ok := installed(b.resolver.dir, "preact/package.json")
-	return ok
+	data, ok := installed(b.resolver.dir, "preact/package.json")
+	if !ok {
+		return false
+	}
+	var p struct{ Version string }
+	_ = json.Unmarshal(data, &p) // as good as any other
+	major, _, _ := strings.Cut(p.Version, ".")
+	n, err := strconv.Atoi(major)
+	return err != nil || n >= 10
 }
 
 // joinPreact lets a bundle of packages have prefresh in it.

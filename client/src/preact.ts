@@ -51,6 +51,7 @@ const useRef = 5;
 type Replace = (before: unknown, after: unknown, reset: boolean) => void;
 
 class Preact implements Runtime {
+  readonly keepsClasses = true;
   private readonly known = new WeakSet<object>();
   private readonly latest = new Map<string, object>();
   private readonly pending = new Map<object, object>();
