@@ -371,7 +371,7 @@ func (b *Builder) take(m *module, r result) (added []*module) {
 	m.next, m.looked = r.compiled, nil
 	b.pending[m] = true
 	if old == nil || !slices.Equal(old.imports, m.next.imports) || !slices.Equal(old.inputs, m.next.inputs) || !slices.Equal(old.looked, m.next.looked) ||
-		!slices.EqualFunc(old.globs, m.next.globs, selection.equal) {
+		(len(old.globs) > 0) != (len(m.next.globs) > 0) {
 		b.reshaped = true
 	}
 	if old == nil || !slices.Equal(old.exports, m.next.exports) || !slices.Equal(old.reExports, m.next.reExports) {

@@ -175,13 +175,25 @@ export const a = 1
 	must(t, s.save("src/pages/b.ts", []byte("export const b = 1")))
 	must(t, start(0, "a.ts", "b.ts").Close())
 	b := start(1, "a.ts", "b.ts")
-	must(t, os.Remove(s.path("src/pages/a.ts")))
-	b.Rebuild(context.Background(), []string{s.path("src/pages/a.ts")})
-	if out := s.bundle(t, b); bytes.Contains(out, []byte("pages/a.ts")) {
+	must(t, s.save("src/pages/c.ts", []byte("export const c = 1")))
+	b.Rebuild(context.Background(), []string{s.path("src/pages/c.ts")})
+	if out := s.bundle(t, b); !bytes.Contains(out, []byte("pages/c.ts")) {
 		t.Error("a module from the cache does not know which files it means")
 	}
 	must(t, b.Close())
-	must(t, start(1, "b.ts").Close())
+	must(t, start(1, "a.ts", "b.ts", "c.ts").Close())
+
+	// A file that is not there when the module is compiled, but was when the cache was asked, and is later.
+	d := s.path("src/pages/d.ts")
+	must(t, os.WriteFile(d, nil, 0o666))
+	b = s.reopen(t, folder)
+	m := b.add(b.resolver.target(s.path("src/main.tsx"), ""))
+	b.recall([]*module{m})
+	must(t, os.Remove(d))
+	b.remember(m, b.compile([]*module{m})[m])
+	must(t, b.Close())
+	must(t, os.WriteFile(d, nil, 0o666))
+	must(t, start(0, "a.ts", "b.ts", "c.ts", "d.ts").Close())
 }
 
 // The file does not grow without end, and begins again when most of it is of no use.

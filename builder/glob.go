@@ -174,10 +174,6 @@ func (r *resolver) selection(g glob, importer string) selection {
 	return s
 }
 
-func (s selection) equal(o selection) bool {
-	return slices.Equal(s.in, o.in) && slices.Equal(s.not, o.not) && s.all == o.all
-}
-
 // slashed is how patterns name an absolute path.
 func slashed(path string) string { return "/" + strings.TrimPrefix(filepath.ToSlash(path), "/") }
 
