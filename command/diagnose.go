@@ -83,8 +83,14 @@ func (f finder) build(source, text string) []Diagnostic {
 			last = nil
 			continue
 		case line[0] == '\t' || strings.HasPrefix(line, "    "):
-			if last != nil && len(last.Text) < textLimit {
-				last.Text += "\n" + strings.TrimSpace(line)
+			if line = strings.TrimSpace(line); last == nil {
+				continue
+			} else if d, ok := f.placed(line); ok {
+				if len(last.Notes) < frameLimit {
+					last.Notes = append(last.Notes, d.note())
+				}
+			} else if len(last.Text) < textLimit {
+				last.Text += "\n" + clip(line)
 			}
 			continue
 		case strings.HasPrefix(line, "# "):
@@ -103,20 +109,21 @@ func (f finder) build(source, text string) []Diagnostic {
 			last = &found[len(found)-1]
 			continue
 		}
-		if message, ok := strings.CutPrefix(line, "go: "); ok && !progress(message) || strings.HasPrefix(line, "package ") || header {
-			if ok {
-				line = message
-			}
-			if len(lost) < diagnosticLimit {
-				lost = append(lost, Diagnostic{Source: source, Text: clip(line)})
-				last = &lost[len(lost)-1]
-			}
+		message, isGo := strings.CutPrefix(line, "go: ")
+		if isGo && progress(message) || source != "go" && !isGo && !header || len(lost) >= diagnosticLimit {
+			continue // it says what it does, or nobody knows what
 		}
+		lost = append(lost, Diagnostic{Source: source, Text: clip(message)})
+		last = &lost[len(lost)-1]
 	}
 	if len(found) > 0 {
 		return found
 	}
 	return lost
+}
+
+func (d Diagnostic) note() Note {
+	return Note{Text: d.Text, File: d.File, Line: d.Line, Column: d.Column, LineText: d.LineText}
 }
 
 func same(a, b Diagnostic) bool {
@@ -224,8 +231,9 @@ func lineOf(name string, n, bytes int) (text string, column int) {
 
 var (
 	goroutineLine = regexp.MustCompile(`^goroutine \d+ .*\[.*\]:$`)
-	goFrame       = regexp.MustCompile(`^\t(.+\.\w+):(\d+)(?: \+0x[0-9a-f]+)?$`)
+	goFrame       = regexp.MustCompile(`^\t(.+\.\w+):(\d+)(?: \+0x[0-9a-f]+.*)?$`)
 	nodeFrame     = regexp.MustCompile(`^\s+at (?:(.*) \()?(?:file://)?((?:/|[A-Za-z]:)[^:()]*):(\d+):(\d+)\)?$`)
+	nodeHeader    = regexp.MustCompile(`^((?:/|[A-Za-z]:).*\.[cm]?[jt]s):(\d+)$`) // before the line that cannot be read
 	nodeError     = regexp.MustCompile(`^(?:Uncaught )?[\w$]*Error\b.*`)
 )
 
@@ -234,6 +242,7 @@ func (f finder) crash(text string) (Diagnostic, bool) {
 	d := Diagnostic{Source: "panic"}
 	var message []string
 	var function string
+	said := false
 	goroutines := 0
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
@@ -241,7 +250,7 @@ func (f finder) crash(text string) (Diagnostic, bool) {
 		case goroutineLine.MatchString(line):
 			goroutines++
 		case goroutines == 0:
-			if line != "" && len(message) < frameLimit {
+			if said = said || line == ""; !said && len(message) < frameLimit {
 				message = append(message, strings.TrimSpace(line))
 			}
 		case line == "":
@@ -266,15 +275,21 @@ func (f finder) crash(text string) (Diagnostic, bool) {
 // script reads what Node says of an error that nobody caught.
 func (f finder) script(text string) (Diagnostic, bool) {
 	d := Diagnostic{Source: "node"}
+	var header []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
 		if m := nodeFrame.FindStringSubmatch(line); m != nil {
 			if d.Text != "" && len(d.Notes) < frameLimit {
 				f.frame(&d, m[1], m[2], m[3], m[4])
 			}
+		} else if m := nodeHeader.FindStringSubmatch(line); m != nil {
+			header = m
 		} else if nodeError.MatchString(line) {
 			d = Diagnostic{Source: "node", Text: clip(line)}
 		}
+	}
+	if d.Text != "" && d.File == "" && header != nil {
+		f.frame(&d, "", header[1], header[2], "")
 	}
 	return d, d.File != ""
 }
@@ -290,7 +305,9 @@ func (f finder) frame(d *Diagnostic, function, file, line, column string) {
 		d.File, d.Line, d.Column, d.LineText = at.File, at.Line, at.Column, at.LineText
 		return
 	}
-	d.Notes = append(d.Notes, Note{Text: at.Text, File: at.File, Line: at.Line, Column: at.Column, LineText: at.LineText})
+	if n := len(d.Notes); n == 0 || d.Notes[n-1] != at.note() { // no frame of a recursion more than once in a row
+		d.Notes = append(d.Notes, at.note())
+	}
 }
 
 // own reports whether the file is the user's, and no dependency's.
@@ -319,7 +336,7 @@ func functionName(line string) string {
 
 // ended says why a program ended with err: by a crash that it told of, or with what it said last.
 func (f finder) ended(what string, err error, o *output) []Diagnostic {
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && (exit.ExitCode() == 2 || exit.ExitCode() == -1) {
+	if panicked(err, o) {
 		if d, ok := f.crash(string(o.crash)); ok {
 			return []Diagnostic{d}
 		}
@@ -328,6 +345,12 @@ func (f finder) ended(what string, err error, o *output) []Diagnostic {
 		return []Diagnostic{d}
 	}
 	return []Diagnostic{exit(what, err, o)}
+}
+
+// panicked reports whether err is how a Go program ends that has panicked, also below `go run`; -1 is for a signal.
+func panicked(err error, o *output) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	return ok && (exit.ExitCode() == 2 || exit.ExitCode() == -1 || exit.ExitCode() == 1 && o.last(1) == "exit status 2")
 }
 
 // exit is what can be said when nothing more is known.
