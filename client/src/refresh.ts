@@ -36,6 +36,8 @@ export interface Runtime {
   setSignature?(type: unknown, key: string, reset: boolean, hooks?: () => unknown[]): void;
   collectCustomHooksForSignature?(type: unknown): void;
   isLikelyComponentType(type: unknown): boolean;
+  /** Whether the instance of a class hands its state to that of the next. */
+  readonly keepsClasses?: boolean;
   /** Shows what was registered under the ID of another; `why` is {@link Refresh.loses}. */
   performReactRefresh(why: (before: unknown, after: unknown) => string): unknown;
 }
@@ -71,18 +73,22 @@ export class Refresh {
       if (own.has(name) || this.isOwn(type)) this.take(type, `${node.id} ${name}`);
     }
     const exports = this.exported(node.instance?.own as Exports);
+    const known = new Set(own.values());
+    const all = new Map(own);
     let components = 0;
     for (const [name, type] of exports) {
-      if (!this.isComponent(type)) continue;
+      if (!this.isComponent(type, name)) continue;
       components++;
+      if (known.has(type)) continue;
+      all.set(name, type);
       if (!this.names.has(type) && this.isOwn(type)) this.take(type, `${node.id} export ${name}`);
     }
     // A module without a component to show, such as the one that renders the root, is no place to stop at.
     if (components === 0) return;
-    node.hot.components = own;
+    node.hot.components = all;
     node.hot.list.push({
       deps: [node.id],
-      callback: (fresh) => this.accept(node, exports, own, fresh.get(node.id)),
+      callback: (fresh) => this.accept(node, exports, all, fresh.get(node.id)),
     });
   }
 
@@ -113,8 +119,9 @@ export class Refresh {
     return !this.foreign.has(type as object);
   }
 
-  private isComponent(type: unknown): type is object {
-    return this.runtime.isLikelyComponentType(type);
+  /** What calls hooks is a component by the name of an export too: its own may be one that a tool gave it. */
+  private isComponent(type: unknown, exported = ""): type is object {
+    return this.runtime.isLikelyComponentType(type) || (/^\p{Lu}/u.test(exported) && this.signed.has(type as object));
   }
 
   /** Adds to components those that are properties of theirs, as Tabs.Panel. */
@@ -171,15 +178,14 @@ export class Refresh {
   /** Takes a module that ran again, or says why its importers must run again too. */
   private accept(node: Node, before: Map<string, unknown>, old: Map<string, unknown>, fresh: Exports | undefined): void {
     if (!fresh) return; // it threw
-    const now = this.exported(fresh);
-    const why = this.differs(before, now);
-    if (why) return this.registry.invalidate(node, false, why);
     for (const [name, type] of node.hot.components ?? []) {
       if (!old.has(name)) continue;
       const why = this.loses(old.get(name), type);
-      const what = name === "%default%" ? "the default export of" : `${name} in`;
+      const what = name === "%default%" || name === "default" ? "the default export of" : `${name} in`;
       if (why) console.info(`[devserve] ${what} ${node.id} is mounted anew: ${why}`);
     }
+    const why = this.differs(before, this.exported(fresh));
+    if (why) return this.registry.invalidate(node, false, why);
     this.changed = true;
   }
 
@@ -187,6 +193,7 @@ export class Refresh {
   private loses(before: unknown, after: unknown): string {
     const { key, reset } = this.whole(after);
     if (reset) return "its state is to be reset";
+    if (!this.runtime.keepsClasses && (isClass(before) || isClass(after))) return "it is a class";
     return this.whole(before).key === key ? "" : "its hooks changed";
   }
 
@@ -213,4 +220,9 @@ export class Refresh {
       reportError(thrown); // a component's: React 19 does the same, versions before it throw
     }
   }
+}
+
+function isClass(type: unknown): boolean {
+  const { prototype } = Object(type) as { prototype?: { render?: unknown } };
+  return prototype?.render !== undefined;
 }
