@@ -567,7 +567,7 @@ func (in *injector) nonce() string {
 	own := nonce(policies)
 	for _, p := range policies {
 		for _, o := range p.obstacles(own, in.host) {
-			if in.warned.first(in.url, o.directive) {
+			if in.warned.first(in.url, o) {
 				in.hub.log.Warn("the page's Content-Security-Policy stops devserve's client", "url", in.url, "directive", o.directive, "add", o.add)
 			}
 		}

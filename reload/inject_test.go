@@ -11,9 +11,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 const tag = `<script src="/_devserve/client.js" data-id="boot-0"></script>`
@@ -780,19 +782,22 @@ func TestInjectWriteDoesNotTouchTheCallersBytes(t *testing.T) {
 	}
 }
 
-// FuzzInject: whatever the body and however it comes, what arrives is the body with at
-// most one script in it; and the place does not depend on the pieces.
+// FuzzInject: whatever the body, however it comes and is encoded, what arrives is the body with at
+// most one script in it; and the place depends on neither the pieces nor the encoding.
 func FuzzInject(f *testing.F) {
 	for _, seed := range []string{
 		"<!doctype html><html><head><meta charset=utf-8><title>x</title></head><body>y</body></html>",
 		"<!-- <head> --><head a='>'>\n<!-->", "<p>x", "<", "<!", "</", "\ufeff<html>", "\xff\xfe<", "<?xml?><html>", "<head/><base>",
 		"<script><!--<script></script>--></script><head>", "<head", "<!DOCTYPE", "<head><meta http-equiv=content-type", "<title><head>", "</>", "<plaintext><head>", "<!doctype html><![CDATA[<head>]]>",
+		"<head><meta charset=x><title><meta></title><link><meta http-equiv=Content-Security-Policy content=\"script-src 'nonce-a'\"><base>", "<title></head></title/><meta>", "<head><meta x><!-- ", "<meta x>a<",
 	} {
-		f.Add([]byte(seed), uint64(0x9249), true)
-		f.Add([]byte(seed), uint64(1), false)
+		f.Add([]byte(seed), uint64(0x9249), true, "")
+		f.Add([]byte(seed), uint64(1), false, "gzip")
+		f.Add([]byte(seed), uint64(0), true, "br")
+		f.Add([]byte(seed), uint64(7), false, "zstd")
 	}
 	h := newHub(f, Options{})
-	f.Fuzz(func(t *testing.T, body []byte, cuts uint64, navigation bool) {
+	f.Fuzz(func(t *testing.T, body []byte, cuts uint64, navigation bool, coding string) {
 		if bytes.Contains(body, []byte("client.js")) {
 			return // such bodies have their own tests
 		}
@@ -800,69 +805,156 @@ func FuzzInject(f *testing.F) {
 		if navigation {
 			r.Header.Set("Sec-Fetch-Dest", "document")
 		}
-		run := func(flush bool, pieces ...[]byte) string {
+		// run returns what arrives without the script, and where that is, or -1.
+		run := func(coding string, flush bool, pieces ...[]byte) (string, int) {
 			rec := httptest.NewRecorder()
 			h.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "text/html")
-				w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+				var out io.Writer = w
+				var e encoder
+				if open, ok := encoders[coding]; ok {
+					w.Header().Set("Content-Encoding", coding)
+					e = open(w)
+					out = e
+				} else {
+					w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+				}
 				for _, p := range pieces {
-					if n, err := w.Write(p); n != len(p) || err != nil {
+					if n, err := out.Write(p); n != len(p) || err != nil {
 						t.Fatalf("wrote %d of %d: %v", n, len(p), err)
 					}
 					if flush {
+						if e != nil {
+							e.Flush()
+						}
 						w.(http.Flusher).Flush()
 					}
+				}
+				if e != nil {
+					e.Close()
 				}
 			})).ServeHTTP(rec, r)
 			got := rec.Body.String()
 			if length := rec.Result().Header.Get("Content-Length"); length != "" && length != strconv.Itoa(len(got)) {
 				t.Errorf("length %s, body of %d", length, len(got))
 			}
-			return got
+			all := clientTag.FindAllStringIndex(got, -1)
+			switch len(all) {
+			case 0:
+				return got, -1
+			case 1:
+				return got[:all[0][0]] + got[all[0][1]:], all[0][0]
+			}
+			t.Fatalf("%q became %q", body, got)
+			return "", 0
 		}
-		whole := run(false, body)
-		if n := strings.Count(whole, tag); n > 1 || strings.Replace(whole, tag, "", 1) != string(body) {
-			t.Fatalf("%q became %q", body, whole)
+		rest, place := run("", false, body)
+		if rest != string(body) {
+			t.Fatalf("%q became %q", body, rest)
 		}
 		var pieces [][]byte
-		rest := body
-		for i := 0; len(rest) > 0; i++ {
+		for i, rest := 0, body; len(rest) > 0; i++ {
 			n := min(len(rest), 1+int(cuts>>(i*3%63)&7))
 			pieces = append(pieces, rest[:n])
 			rest = rest[n:]
 		}
-		for _, flush := range []bool{false, true} {
-			if got := run(flush, pieces...); got != whole {
-				t.Errorf("flush %v: in pieces %q, whole %q", flush, got, whole)
+		for _, coding := range []string{"", coding} {
+			for _, flush := range []bool{false, true} {
+				if got, at := run(coding, flush, pieces...); got != string(body) || at != place {
+					t.Errorf("%s, flush %v: in pieces %q, at %d; whole %q, at %d", coding, flush, got, at, body, place)
+				}
 			}
 		}
 	})
 }
 
+var clientTag = regexp.MustCompile(`<script src="/_devserve/client\.js"[^>]*></script>`)
+
+// What Inject adds to a handler: to each request, in memory, and to each megabyte.
 func BenchmarkInject(b *testing.B) {
 	h := newHub(b, Options{})
-	page := []byte("<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n<title>x</title>\n</head>\n<body>" + strings.Repeat("<p>Lorem ipsum dolor sit amet</p>\n", 1000))
-	script := bytes.Repeat([]byte("exports.answer = 42;\n"), 2000)
-	for _, bench := range []struct {
-		name, contentType string
-		body              []byte
-	}{{"page", "text/html", page}, {"script", "text/javascript", script}} {
+	page := "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n<title>x</title>\n</head>\n<body>" + strings.Repeat("<p>Lorem ipsum dolor sit amet</p>\n", 1000)
+	script := strings.Repeat("exports.answer = 42;\n", 2000)
+	for _, bench := range []struct{ name, contentType, coding, body string }{
+		{"page", "text/html", "", page},
+		{"script", "text/javascript", "", script},
+		{"gzip", "text/html", "gzip", page},
+		{"br", "text/html", "br", page},
+		{"zstd", "text/html", "zstd", page},
+	} {
+		body := []byte(bench.body)
+		if bench.coding != "" {
+			body = encoded(bench.coding, bench.body)
+		}
 		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", bench.contentType)
-			w.Write(bench.body)
+			if bench.coding != "" {
+				w.Header().Set("Content-Encoding", bench.coding)
+			}
+			w.Write(body)
 		})
-		for name, handler := range map[string]http.Handler{"bare": next, "injected": h.Inject(next)} {
-			b.Run(bench.name+"/"+name, func(b *testing.B) {
+		for _, way := range []struct {
+			name    string
+			handler http.Handler
+		}{{"bare", next}, {"injected", h.Inject(next)}} {
+			b.Run(bench.name+"/"+way.name, func(b *testing.B) {
 				r := request("GET", "/", "Sec-Fetch-Dest: document")
 				w := &discard{header: http.Header{}}
 				b.SetBytes(int64(len(bench.body)))
 				b.ReportAllocs()
 				for b.Loop() {
 					clear(w.header)
-					handler.ServeHTTP(w, r)
+					way.handler.ServeHTTP(w, r)
 				}
 			})
 		}
+	}
+}
+
+// A megabyte of HTML over loopback, flushed in pieces of 16 KB, and when its first byte comes.
+func BenchmarkInjectStream(b *testing.B) {
+	h := newHub(b, Options{})
+	const pieces = 64
+	head := []byte("<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n<title>x</title>\n</head>\n<body>")
+	piece := []byte(strings.Repeat("<p>Lorem ipsum dolor sit amet</p>\n", 16<<10/34))
+	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Write(head)
+		for range pieces {
+			w.Write(piece)
+			w.(http.Flusher).Flush()
+		}
+	})
+	for _, way := range []struct {
+		name    string
+		handler http.Handler
+	}{{"bare", next}, {"injected", h.Inject(next)}} {
+		b.Run(way.name, func(b *testing.B) {
+			srv := httptest.NewServer(way.handler)
+			defer srv.Close()
+			r, err := http.NewRequest("GET", srv.URL, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			r.Header.Set("Sec-Fetch-Dest", "document")
+			r.Header.Set("Accept-Encoding", "identity")
+			b.SetBytes(int64(pieces * len(piece)))
+			first, one := time.Duration(0), make([]byte, 1)
+			for b.Loop() {
+				began := time.Now()
+				res, err := srv.Client().Do(r)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := res.Body.Read(one); err != nil {
+					b.Fatal(err)
+				}
+				first += time.Since(began)
+				io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+			}
+			b.ReportMetric(float64(first.Nanoseconds())/float64(b.N), "ns-to-first-byte")
+		})
 	}
 }
 

@@ -170,22 +170,27 @@ func hasWord(words []string, word string) bool {
 // maxWarned is how many warnings are remembered, so as not to be repeated.
 const maxWarned = 1000
 
-// warned are the warnings that people have been given, by page and directive.
+// warned are the warnings that people have been given.
 type warned struct {
 	mu   sync.Mutex
-	keys map[[2]string]bool
+	keys map[warning]bool
+}
+
+type warning struct {
+	page string
+	obstacle
 }
 
 // first reports whether it is asked so for the first time.
-func (w *warned) first(page, directive string) bool {
+func (w *warned) first(page string, o obstacle) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	key := [2]string{page, directive}
+	key := warning{page, o}
 	if w.keys[key] {
 		return false
 	}
 	if w.keys == nil || len(w.keys) >= maxWarned {
-		w.keys = map[[2]string]bool{}
+		w.keys = map[warning]bool{}
 	}
 	w.keys[key] = true
 	return true

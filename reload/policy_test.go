@@ -112,13 +112,13 @@ func TestInjectWarnsOfPolicies(t *testing.T) {
 	handler := h.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answers++
 		w.Header().Set("Content-Type", "text/html")
-		w.Header().Set("Content-Security-Policy", fmt.Sprintf("connect-src 'none'; script-src 'nonce-%d'", answers))
-		fmt.Fprint(w, `<head><meta http-equiv=Content-Security-Policy content="script-src 'none'"><title>x</title>`)
+		w.Header().Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src-elem 'nonce-%d'", answers))
+		fmt.Fprint(w, `<head><meta http-equiv=Content-Security-Policy content="default-src 'none'"><title>x</title>`)
 	}))
 	ask := func(path string, headers ...string) string {
 		log.Reset()
 		res := get(handler, request("GET", path, headers...))
-		if got, want := res.Header.Get("Content-Security-Policy"), fmt.Sprintf("connect-src 'none'; script-src 'nonce-%d'", answers); got != want {
+		if got, want := res.Header.Get("Content-Security-Policy"), fmt.Sprintf("default-src 'none'; script-src-elem 'nonce-%d'", answers); got != want {
 			t.Errorf("the policy became %q", got)
 		}
 		var warnings []string
@@ -129,8 +129,8 @@ func TestInjectWarnsOfPolicies(t *testing.T) {
 		}
 		return strings.Join(warnings, "")
 	}
-	const want = `msg="the page's Content-Security-Policy stops devserve's client" pkg=reload url=%[1]s directive="connect-src 'none'" add="connect-src 'self'"
-msg="the page's Content-Security-Policy stops devserve's client" pkg=reload url=%[1]s directive="script-src 'none'" add="script-src 'self'"
+	const want = `msg="the page's Content-Security-Policy stops devserve's client" pkg=reload url=%[1]s directive="default-src 'none'" add="connect-src 'self'"
+msg="the page's Content-Security-Policy stops devserve's client" pkg=reload url=%[1]s directive="default-src 'none'" add="script-src 'self'"
 `
 	if got := ask("/data", "Sec-Fetch-Dest: empty"); got != "" {
 		t.Errorf("of what is no page: %s", got)
