@@ -1,8 +1,8 @@
 // Preact's part in Fast Refresh. Comes in front of the bundles of a Preact site, after the runtime.
 //
 // @prefresh/core (builder/preact/core.js) knows which components are on the screen and puts one in the place of another. Which one,
-// and whether its state can stay, is said here, by the rules that hold for React. So is what is to be shown again
-// because it failed, which prefresh leaves to the next reload.
+// and whether its state can stay, is said here, by the rules that hold for React. What failed is mended here too, which
+// prefresh leaves to the next reload.
 
 import { Refresh, type Runtime } from "./refresh";
 import type {} from "./registry"; // declares __devserve
@@ -18,7 +18,6 @@ interface Instance {
   __v?: VNode;
   __H?: { __: Hook[] };
   setState(change: object): void;
-  forceUpdate(): void;
 }
 
 /** What a component's hook keeps: a value, which for useState is [state, set], and what it depends on. */
@@ -58,8 +57,7 @@ class Preact implements Runtime {
   private readonly replaced = new WeakMap<object, object>();
   /** The boundaries that have caught an error, and which. */
   private readonly caught = new Map<Instance, unknown>();
-  /** The components that could not be rendered again, as nobody caught what they threw. */
-  private readonly failed = new Set<Instance>();
+  /** What was thrown last and nobody caught. */
   private thrown: unknown;
   /** Whether a component took others with it, so that what Preact has of them is no more what is in the page. */
   private torn = false;
@@ -86,7 +84,9 @@ class Preact implements Runtime {
       try {
         caught(error, node, ...rest);
       } catch (thrown) {
-        this.fail(node, error);
+        // Called for the component that threw, then for each around it, up to the one that Preact began with.
+        this.torn ||= this.thrown === error;
+        this.thrown = error;
         throw thrown;
       }
       if (boundary && !isPromise(error)) this.caught.set(boundary, error);
@@ -113,13 +113,6 @@ class Preact implements Runtime {
     return type;
   }
 
-  /** Called for the component that threw, then for each around it, up to the one that Preact began with. */
-  private fail(node: VNode, error: unknown): void {
-    this.torn ||= this.thrown === error;
-    this.thrown = error;
-    if (node.__c) this.failed.add(node.__c);
-  }
-
   register(type: unknown, id: string): void {
     if (typeof type !== "function" || this.known.has(type)) return;
     this.known.add(type);
@@ -144,20 +137,14 @@ class Preact implements Runtime {
       replaceComponent(before, after, why(before, after) !== "");
     }
     this.pending.clear();
-    for (const component of this.failed) shown(component)?.forceUpdate();
-    this.failed.clear();
-    for (const [boundary, error] of this.caught) reset(shown(boundary), error);
+    for (const [boundary, error] of this.caught) reset(boundary, error);
     this.caught.clear();
   }
 }
 
-/** The instance that stands where a component stood; a class has another by now if it was replaced. */
-function shown(component: Instance): Instance | undefined {
-  return component.__P ? component.__v?.__c : undefined;
-}
-
-/** Gives an error boundary the state that it began with. */
-function reset(boundary: Instance | undefined, error: unknown): void {
+/** Gives an error boundary the state that it began with; a class has another instance by now if it was replaced. */
+function reset({ __P: within, __v: node }: Instance, error: unknown): void {
+  const boundary = within ? node?.__c : undefined;
   if (!boundary) return;
   for (const { __: value } of boundary.__H?.__ ?? []) {
     if (Array.isArray(value) && value[0] === error) (value[1] as (state: undefined) => void)(undefined); // useErrorBoundary
