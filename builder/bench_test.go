@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -123,6 +124,60 @@ func BenchmarkHot(b *testing.B) {
 					b.Fatalf("got %+v", s.last())
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkComponents is an edit of a React component of 40 lines, and of a module of 2,000. What finding the components adds to
+// it is the metric added-%.
+func BenchmarkComponents(b *testing.B) {
+	counter, err := os.ReadFile("refresh/testdata/counter.tsx")
+	if err != nil {
+		b.Fatal(err)
+	}
+	imports, body, _ := strings.Cut(string(counter), "\n\n")
+	for _, n := range []int{1, 50} {
+		source := imports + "\n"
+		for i := range n {
+			source += strings.ReplaceAll(body, "Counter", fmt.Sprint("Counter", i))
+		}
+		b.Run(fmt.Sprint("lines=", strings.Count(source, "\n")), func(b *testing.B) {
+			a := generate(b, 0)
+			a.Files = append(a.Files, txtar.File{Name: "src/m0/c0.tsx"})
+			s := newSite(b, a, Options{})
+			path := s.path("src/m0/c0.tsx")
+			finding := time.Duration(0)
+			i := 0
+			save := func() {
+				i++
+				if err := os.WriteFile(path, []byte(strings.ReplaceAll(source, "One more", fmt.Sprint(i, " more"))), 0o666); err != nil {
+					b.Fatal(err)
+				}
+			}
+			save()
+			if _, err := s.b.Script(context.Background(), "src/m0/c0.tsx"); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				b.StopTimer()
+				save()
+				b.StartTimer()
+				s.b.Rebuild(context.Background(), []string{path})
+				b.StopTimer()
+				if len(s.last().Updates) != 1 {
+					b.Fatalf("got %+v", s.last())
+				}
+				m := s.b.modules["/src/m0/c0.tsx"]
+				_, code, _ := bytes.Cut(m.good.code, []byte("\n"))
+				code, _, _ = bytes.Cut(code, []byte("__import_meta.refresh"))
+				start := time.Now()
+				if s.b.componentsOf(m, code) == "" {
+					b.Fatal("none was found")
+				}
+				finding += time.Since(start)
+				b.StartTimer()
+			}
+			b.ReportMetric(100*float64(finding)/float64(b.Elapsed()-finding), "added-%")
 		})
 	}
 }
