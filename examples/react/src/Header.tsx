@@ -1,3 +1,4 @@
+import bag from "../bag.svg";
 import { ThemeSwitch } from "./ThemeSwitch";
 import styles from "./Header.module.css";
 
@@ -9,7 +10,7 @@ const pages = [
 export function Header({ route }: { route: string }) {
   return (
     <header className={styles.header}>
-      <img src="/bag.svg" alt="" width="44" height="44" />
+      <img src={bag} alt="" width="44" height="44" />
       <p className={styles.name}>
         Away <span>for a few days</span>
       </p>
