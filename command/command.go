@@ -59,8 +59,8 @@ type Spec struct {
 	// Nil means that a program is ready when it has lived for a quarter of a second.
 	Ready Probe
 
-	// ReadyTimeout is how long that may take before it is said to have failed; it is asked on all the same.
-	// Zero means 30s.
+	// ReadyTimeout is how long that may take before it is said to have failed; it is asked on all the same. So is
+	// how long a generator may run before what comes after it is not waited for any more. Zero means 30s.
 	ReadyTimeout time.Duration
 }
 
@@ -77,8 +77,8 @@ type Options struct {
 	OnState func(State)
 
 	// Drain is called before a program that was ready is told to stop, after [Group.Wait] has begun to block, so that the
-	// caller can let answers end that are under way. It returns when they have, at the latest when ctx is done,
-	// which it is after Grace.
+	// caller can let answers end that are under way: those that it counted before it found the State to be Serving.
+	// It returns when they have ended, at the latest when ctx is done, which it is after Grace.
 	Drain func(ctx context.Context, name string)
 
 	// Output is given what the command prints, line by line, without the line's end and cut after 4 KiB. It is called

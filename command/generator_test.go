@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -141,6 +142,23 @@ func TestGeneratorWritesWhatItReads(t *testing.T) {
 				t.Errorf("holds %q, want %q", got, tt.left)
 			}
 		})
+	}
+}
+
+// A generator that does not end is said to have failed, and holds up no request.
+func TestGeneratorNeverEnds(t *testing.T) {
+	gen := self("mute")
+	gen.Generator, gen.ReadyTimeout = true, 20*time.Millisecond
+	app := self("listen", freeAddr(t))
+	f := run(t, t.TempDir(), Options{Grace: 50 * time.Millisecond}, gen, app)
+	if err := f.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if s, _ := f.State("mute"); s.Phase != Failed || len(s.Diagnostics) != 1 || !strings.Contains(s.Reason, "must end by itself") {
+		t.Errorf("%+v", s)
+	}
+	if s, _ := f.State("listen"); s.Phase != Waiting {
+		t.Errorf("%+v", s)
 	}
 }
 

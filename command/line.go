@@ -19,6 +19,7 @@ type invocation struct {
 	env  []string // NAME=value
 	dir  string
 	line string // for the system's shell, which args then start; see setShell
+	open bool   // its input does not end before it does
 }
 
 // A line is a command as it was written. Its words are found anew at each start, as `go run *.go` should see a new file.
@@ -66,7 +67,8 @@ func simpleCall(file *syntax.File) *syntax.CallExpr {
 		case *syntax.ParamExp:
 			simple = simple && syntax.ValidName(n.Param.Value)
 		case *syntax.Assign:
-			simple = simple && !n.Append && !n.Naked && n.Array == nil && n.Index == nil
+			// By another PATH another program may be found.
+			simple = simple && !n.Append && !n.Naked && n.Array == nil && n.Index == nil && n.Name.Value != "PATH"
 		default:
 			simple = false
 		}

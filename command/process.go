@@ -44,16 +44,16 @@ func start(inv invocation, out *output, gentle os.Signal, grace time.Duration) (
 	defer w.Close()
 	cmd.Stdout, cmd.Stderr = w, w
 
-	// A pipe that says nothing, as programs that read commands end at once when there is nothing to read from,
-	// and some end when we do.
-	in, hold, err := os.Pipe()
-	if err != nil {
-		r.Close()
-		return nil, err
+	var hold *os.File // the other end of its input
+	if inv.open {
+		in, end, err := os.Pipe()
+		if err != nil {
+			r.Close()
+			return nil, err
+		}
+		defer in.Close()
+		cmd.Stdin, hold = in, end
 	}
-	defer in.Close()
-	cmd.Stdin = in
-
 	tree, err := startTree(cmd)
 	if err != nil {
 		r.Close()

@@ -153,6 +153,15 @@ func TestManyRestarts(t *testing.T) {
 	for pid := range pids {
 		noneAlive(t, []string{pid})
 	}
+	lists, err := filepath.Glob("/proc/self/task/*/children") // zombies too
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range lists {
+		if text, _ := os.ReadFile(list); len(text) > 0 {
+			t.Errorf("children are left: %s", text)
+		}
+	}
 }
 
 // What is printed too fast for its reader is left out, and neither the program nor memory suffers.

@@ -70,6 +70,7 @@ type unit struct {
 	deaths  int             // in a row
 	later   *time.Timer     // until hold
 	hold    time.Time       // before which it is not to begin what is wanted; zero if there is nothing against it
+	late    *time.Timer     // until a generator should have ended
 	last    time.Time       // when its generator ended, or its program began
 	quickly int             // how often in a row it was wanted as soon as that
 	writes  map[string]bool // what a generator reads, but writes in each run
@@ -207,9 +208,10 @@ func (u *unit) say(format string, args ...any) {
 // run is the life of the unit: everything that happens to it happens here, one thing after the other.
 func (u *unit) run(ctx context.Context, temp string) {
 	u.temp = temp
-	u.retry, u.later = time.NewTimer(0), time.NewTimer(0)
-	u.retry.Stop()
-	u.later.Stop()
+	for _, t := range []**time.Timer{&u.retry, &u.later, &u.late} {
+		*t = time.NewTimer(0)
+		(*t).Stop()
+	}
 	defer u.close()
 	for ctx.Err() == nil {
 		select {
@@ -226,6 +228,8 @@ func (u *unit) run(ctx context.Context, temp string) {
 			u.answered(err)
 		case <-u.retry.C:
 			u.launch(ctx)
+		case <-u.late.C:
+			u.overdue()
 		}
 	}
 }
@@ -239,8 +243,9 @@ func done(p *process) <-chan struct{} {
 }
 
 func (u *unit) close() {
-	u.retry.Stop()
-	u.later.Stop()
+	for _, t := range []*time.Timer{u.retry, u.later, u.late} {
+		t.Stop()
+	}
 	var wg sync.WaitGroup
 	if u.step != nil {
 		wg.Go(u.step.end)
@@ -380,16 +385,26 @@ func (u *unit) startStep(inv invocation) {
 		return
 	}
 	u.step = step
+	if u.spec.Generator {
+		u.late.Reset(u.spec.ReadyTimeout)
+	}
 	u.g.mu.Lock()
 	u.uncut = !u.goRun
 	clear(u.during)
 	u.g.mu.Unlock()
 }
 
+// overdue says that a generator does not end, so that nobody waits for what comes after it. It runs on.
+func (u *unit) overdue() {
+	text := fmt.Sprintf("%s has not ended after %v: a generator must end by itself, and not watch", u.spec.Name, u.spec.ReadyTimeout)
+	u.fail(text, Diagnostic{Source: "exit", Text: text})
+}
+
 // stepped looks at what has become of the step.
 func (u *unit) stepped(ctx context.Context) {
 	step := u.step
 	u.step = nil
+	u.late.Stop()
 	if u.uncut {
 		u.g.scan(ctx)
 		u.g.mu.Lock()
@@ -534,7 +549,14 @@ func (u *unit) endProgram() {
 	u.unprobe()
 	if u.program != nil {
 		u.program.end()
+		u.checkLeft(u.program)
 		u.program = nil
+	}
+}
+
+func (u *unit) checkLeft(p *process) {
+	if p.left {
+		u.say("some processes of %s cannot be ended", u.spec.Name)
 	}
 }
 
@@ -548,6 +570,7 @@ func (u *unit) launch(ctx context.Context) {
 			return
 		}
 	}
+	inv.open = true // some end when there is nothing more to read, as Tailwind and esbuild do that watch
 	taken := u.taken(ctx)
 	program, err := start(inv, &output{queue: u.queue}, terminate, u.g.opts.Grace)
 	if err != nil {
@@ -627,7 +650,11 @@ func (u *unit) answered(err error) {
 	case u.broken != nil:
 		u.fail(u.now.Reason, u.broken...)
 	default:
-		u.set(u.enter(Ready))
+		s := u.enter(Ready)
+		if u.now.Phase == Failed {
+			s.Reason = "it answers again"
+		}
+		u.set(s)
 	}
 }
 
@@ -638,9 +665,7 @@ func (u *unit) died() {
 	u.unprobe()
 	wasReady := u.now.Serving
 	u.now.Serving = false
-	if p.left {
-		u.say("some processes of %s would not end", u.spec.Name)
-	}
+	u.checkLeft(p)
 	if u.step != nil || u.now.Phase == Waiting { // the next is on its way
 		u.set(u.now)
 		return
