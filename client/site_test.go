@@ -266,7 +266,7 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request) {
 		delete(s.streams, c)
 	}()
 	w.Header().Set("Content-Type", "text/event-stream")
-	fmt.Fprint(w, "retry: 250\n\n")
+	fmt.Fprint(w, "retry: 250\n\nevent: hello\ndata: {}\n\n")
 	for _, f := range first {
 		fmt.Fprint(w, f.text)
 	}

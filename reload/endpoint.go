@@ -52,7 +52,7 @@ type clientStatus struct {
 	Since     time.Time `json:"since"`
 	UserAgent string    `json:"userAgent"`
 	Remote    string    `json:"remote"`
-	Protocol  string    `json:"protocol"` // "events", or "webpack" for its protocol
+	Protocol  string    `json:"protocol"` // "events"; "fetch" or "poll" where something holds those back; "webpack" for its protocol
 }
 
 func (h *Hub) serveStatus(w http.ResponseWriter, r *http.Request) {
@@ -76,10 +76,7 @@ func (h *Hub) serveStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	clients := make([]clientStatus, 0, len(h.subs))
 	for s := range h.subs {
-		c := clientStatus{Since: s.since, UserAgent: s.agent, Remote: s.remote, Protocol: "events"}
-		if s.webpack {
-			c.Protocol = "webpack"
-		}
+		c := clientStatus{Since: s.since, UserAgent: s.agent, Remote: s.remote, Protocol: s.by}
 		clients = append(clients, c)
 	}
 	h.mu.Unlock()

@@ -58,6 +58,7 @@ type subscriber struct {
 	since   time.Time  // of the connection
 	agent   string     // User-Agent
 	remote  string     // address
+	by      string     // how it is read: "events", "fetch", "poll", "webpack"
 }
 
 // Publish queues e for every stream, returns its event ID and never waits for a

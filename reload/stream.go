@@ -63,7 +63,15 @@ func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request) {
 		h.poll(w, r, known, fresh)
 		return
 	}
-	h.stream(w, r, &subscriber{}, known, fresh, fmt.Sprintf("retry: %d\n\n", retry), ": heartbeat\n\n")
+	greeting := fmt.Sprintf("retry: %d\n\n", retry)
+	if r.URL.Query().Has("hello") {
+		greeting += "event: hello\ndata: {}\n\n" // for who cannot see comments, and must know whether bytes get through
+	}
+	by := "events"
+	if r.Method == http.MethodPost {
+		by = "fetch"
+	}
+	h.stream(w, r, &subscriber{by: by}, known, fresh, greeting, ": heartbeat\n\n")
 }
 
 // stream writes greeting and s's events to w until the reader goes, stops
@@ -119,7 +127,7 @@ func (h *Hub) poll(w http.ResponseWriter, r *http.Request, known string, fresh b
 
 // missed returns what the reader of a poll has not seen.
 func (h *Hub) missed(r *http.Request, known string, fresh bool) ([]frame, error) {
-	s := &subscriber{agent: r.UserAgent(), remote: r.RemoteAddr}
+	s := &subscriber{agent: r.UserAgent(), remote: r.RemoteAddr, by: "poll"}
 	if err := h.subscribe(s, known, fresh); err != nil {
 		return nil, err
 	}

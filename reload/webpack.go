@@ -37,7 +37,7 @@ func (h *Hub) serveWebpack(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 {
 		header.Set("Connection", "keep-alive")
 	}
-	h.stream(w, r, &subscriber{webpack: true}, "", false, "\n", webpackHeartbeat)
+	h.stream(w, r, &subscriber{webpack: true, by: "webpack"}, "", false, "\n", webpackHeartbeat)
 }
 
 // firstWebpack is the sync of a new stream: nothing before the first build and

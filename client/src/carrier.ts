@@ -5,13 +5,14 @@
 // held back for it until the server has told it, by a short answer of its own, what it missed. Events that come
 // twice are skipped by the page, which alone knows what it has seen (catchup.ts).
 
-import { ownLine, type EventName, type Line } from "./stream";
+import { parse, type EventName } from "./source";
+import { ownLine, type Line } from "./stream";
 
 /** What a tab says. */
 export type Request = { open: string } | { close: true } | { wake: true } | { look: boolean };
 
 /** What a tab is told. */
-export type Notice = { event: EventName; data: string; id: string } | { up: boolean } | { here: true };
+export type Notice = { event: EventName; data: string; id: string } | { up: boolean } | { warning: string } | { here: true };
 
 /** A tab, as the carrier sees it. */
 export interface Tab {
@@ -35,6 +36,7 @@ export class Carrier {
         this.up = up;
         this.tell({ up });
       },
+      warn: (warning) => this.tell({ warning }),
     });
   }
 
@@ -98,18 +100,8 @@ async function missedSince(home: URL, id: string): Promise<Notice[] | null> {
   url.searchParams.set("lastEventId", id);
   try {
     const response = await fetch(url, { cache: "no-store" });
-    return response.ok ? parse(await response.text()) : null;
+    return response.ok ? parse((await response.text()).split("\n\n")) : null;
   } catch {
     return null;
   }
-}
-
-/** Reads a whole answer of events, as our server writes them. */
-export function parse(text: string): Notice[] {
-  const notices: Notice[] = [];
-  for (const block of text.split("\n\n")) {
-    const m = /^id: (.*)\nevent: (.*)\ndata: (.*)$/.exec(block);
-    if (m) notices.push({ id: m[1] ?? "", event: m[2] as EventName, data: m[3] ?? "" });
-  }
-  return notices;
 }

@@ -26,6 +26,7 @@ export function connect(home: URL, id: string, listener: Listener): Stream {
     state(now) {
       if (now !== up) listener.state((up = now));
     },
+    warn: (text) => listener.warn(text),
   };
 
   // From the best to the last resort. A worker that a policy forbids is found out only later.

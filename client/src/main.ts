@@ -15,7 +15,7 @@ import type { Registry } from "./registry";
 import { reloader } from "./reload";
 import { refresher } from "./rendered";
 import { sender } from "./send";
-import type { EventName } from "./stream";
+import type { EventName } from "./source";
 import { describe, watchUncaught } from "./thrown";
 
 /** How long the server may be away, and a build may take, in ms, before the page says so. */
@@ -208,6 +208,7 @@ function start(): void {
       if (up) mark.hide("offline");
       else mark.show("offline", "devserve does not answer. Trying again…", awayAfter);
     },
+    warn: (text) => console.warn(`[devserve] ${text}`),
   });
 }
 

@@ -20,6 +20,7 @@ function seat(say: (request: Request) => void): Line {
 function pass(listener: Listener, notice: Notice): void {
   if ("event" in notice) listener.message(notice.event, notice.data, notice.id);
   else if ("up" in notice) listener.state(notice.up);
+  else if ("warning" in notice) listener.warn(notice.warning);
 }
 
 /** A line through the worker of `home`. `failed` is called once if there will be none. */

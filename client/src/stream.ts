@@ -1,31 +1,28 @@
 // One event stream that always comes back. It runs in a page or in the worker that all tabs share, and knows neither.
 //
-// EventSource's own retry is not relied on. Firefox gives up for good after some errors
-// (https://bugzilla.mozilla.org/show_bug.cgi?id=1809332), its pause cannot be seen or cut
-// short, and it knows nothing of a connection that died without a word, as they do
-// when a laptop sleeps. So: each connection is given up at its first error and a new one is
-// made, with a pause that grows; a tab that is looked at again, or a network that comes
-// back, does not wait; and silence is questioned.
-//
-// EventSource hides the server's heartbeat, so silence is questioned by asking for the
-// status: it answers "is the server there" and "have I got its newest event" at once.
+// What source.ts opens is given up at its first error and a new one is made, with a pause that grows; a tab that is
+// looked at again, or a network that comes back, does not wait; and silence is questioned, by asking for
+// the status: it answers "is the server there" and "has its newest event come" at once. Where the server is there and
+// its stream brings nothing, something between holds the stream back, and the next kind of source is tried.
 
 import { hasSeen } from "./catchup";
+import { kinds, type EventName, type Source } from "./source";
 
 export interface Listener {
   /** An event, with the ID that the server gave it. Called in order. */
   message(name: EventName, data: string, id: string): void;
   /** The stream is up, or is lost and being sought. */
   state(up: boolean): void;
+  /** Events come another way than they should, for a reason that people should know. */
+  warn(text: string): void;
 }
-
-export const eventNames = ["building", "built", "error", "custom"] as const;
-export type EventName = (typeof eventNames)[number];
 
 /** How long a stream may be silent before the server is asked. Half of what people put up with. */
 const silence = 15_000;
 /** How long the server may take to say how it is, in ms; a laptop that wakes needs a second or two. */
 const answer = 3_000;
+/** How long a stream that was asked for may take to bring its first bytes, in ms, when the server answers. */
+const firstBytes = 3_000;
 /** How long an event may be under way after the status told of it, in ms. */
 const underWay = 500;
 
@@ -48,7 +45,8 @@ export interface Line {
 
 /** A line of its own from `home`, closed at first. */
 export function ownLine(home: URL, listener: Listener): Line {
-  let source: EventSource | null = null; // null between attempts
+  let source: Source | null = null; // null between attempts
+  let kind = 0; // of kinds
   let received = "";
   let closed = true;
   let looking = true;
@@ -60,26 +58,25 @@ export function ownLine(home: URL, listener: Listener): Line {
 
   function seek(): void {
     drop();
-    const url = new URL("events", home);
-    if (received !== "") url.searchParams.set("lastEventId", received);
-    const es = new EventSource(url);
-    source = es;
-    es.addEventListener("open", () => {
-      if (es !== source) return;
-      openedAt = Date.now();
-      tell(true);
-      watch();
-    });
-    for (const name of eventNames) {
-      es.addEventListener(name, (e: Event) => {
-        if (es !== source) return;
-        // A build error and a broken connection have the same name; only ours has data.
-        if (!(e instanceof MessageEvent)) return lost();
-        if (e.lastEventId !== "") received = e.lastEventId;
+    let mine: Source | null = null;
+    const current = (): boolean => mine !== null && mine === source;
+    mine = source = (kinds[kind] ?? kinds[0])(home, received, {
+      open() {
+        if (!current()) return;
+        openedAt = Date.now();
+        tell(true);
         watch();
-        listener.message(name, String(e.data), e.lastEventId);
-      });
-    }
+      },
+      event(name, data, id) {
+        if (!current()) return;
+        if (id !== "") received = id;
+        watch();
+        listener.message(name, data, id);
+      },
+      lost() {
+        if (current()) lost();
+      },
+    });
     watch();
   }
 
@@ -103,23 +100,29 @@ export function ownLine(home: URL, listener: Listener): Line {
     if (now !== up) listener.state((up = now));
   }
 
-  /** Re-armed by every sign of life, and only while somebody looks. */
+  /** Re-armed by every sign of life, and, once the first one came, only while somebody looks. */
   function watch(): void {
     clearTimeout(watchdog);
-    if (looking) watchdog = setTimeout(() => void check(), silence);
+    if (!source?.alive) watchdog = setTimeout(() => void check(), firstBytes);
+    else if (looking) watchdog = setTimeout(() => void check(), silence);
   }
 
-  /** Gives the stream up unless the server answers and its newest event has come. */
+  /** Gives the source up unless the server answers and its newest event has come. */
   async function check(): Promise<void> {
-    const es = source;
-    if (!es) return;
+    const asked = source;
+    if (!asked) return;
     clearTimeout(watchdog);
     const newest = await newestEvent(new URL("status", home));
     if (newest !== null && !hasSeen(received, newest)) {
       await new Promise((done) => setTimeout(done, underWay));
     }
-    if (es !== source) return;
-    if (newest !== null && es.readyState === EventSource.OPEN && hasSeen(received, newest)) return watch();
+    if (asked !== source) return;
+    if (newest !== null && !asked.alive && kind + 1 < kinds.length) {
+      kind++;
+      listener.warn(`something between this page and devserve holds the event stream back; ${kind + 1 < kinds.length ? "reading it by fetch" : "polling"} instead`);
+      return seek();
+    }
+    if (newest !== null && asked.alive && hasSeen(received, newest)) return watch();
     lost();
   }
 
@@ -138,12 +141,11 @@ export function ownLine(home: URL, listener: Listener): Line {
       if (closed) return;
       attempt = 0;
       if (!source) seek();
-      else void check();
+      else if (source.alive) void check();
     },
     look(now) {
       looking = now;
-      if (!looking) clearTimeout(watchdog);
-      else if (source) watch();
+      if (source) watch();
     },
   };
 }

@@ -38,6 +38,7 @@ type uses struct {
 	header http.Header // added to every answer
 
 	without []string // what browsers lack
+	buffer  []string // methods whose event streams arrive when they end
 }
 
 // A host is where a scenario's site is served. The address stays, servers come and go.
@@ -332,10 +333,25 @@ func (f *front) wrap(next http.Handler) http.Handler {
 		}
 		if r.Header.Get("Sec-Fetch-Mode") != "" && r.URL.Path == f.scenario.srv.base()+"_devserve/events" {
 			w = &loss{ResponseWriter: w, front: f}
+			if slices.Contains(f.scenario.uses.buffer, r.Method) {
+				collected := &collector{ResponseWriter: w}
+				defer collected.end()
+				w = collected
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// A collector is a proxy that waits for the whole answer.
+type collector struct {
+	http.ResponseWriter
+	body bytes.Buffer
+}
+
+func (c *collector) Write(b []byte) (int, error) { return c.body.Write(b) }
+func (c *collector) FlushError() error           { return nil }
+func (c *collector) end()                        { c.ResponseWriter.Write(c.body.Bytes()) }
 
 // plugin holds builds up.
 func (f *front) plugin() api.Plugin {

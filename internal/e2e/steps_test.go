@@ -34,6 +34,7 @@ import (
 //	use fixture NAME…          with the npm packages of fixtures/NAME as its node_modules, and its other files in place
 //	                           of the site's own; once with each of several
 //	use example NAME           with a copy of examples/NAME as the site, and its npm packages
+//	use buffer METHOD          behind a proxy that passes event streams by that method on when they end
 //	use webpack-client FILE QUERY    with webpack-hot-middleware's own client as FILE, told QUERY
 //	use without NAME           in a browser that lacks it: globalThis.SharedWorker, Navigator.prototype.locks
 //
@@ -318,6 +319,8 @@ func (s *scenario) use(rest string) error {
 		return s.useFixture(s.fixture)
 	case "example":
 		return s.useExample(value)
+	case "buffer":
+		s.uses.buffer = append(s.uses.buffer, value)
 	case "without":
 		s.uses.without = append(s.uses.without, value)
 	case "webpack-client":
