@@ -27,6 +27,7 @@ func TestForbiddenImports(t *testing.T) {
 		{"builder", "server", "data moves right only"},
 		{"production", "server", "what is built is files, whoever serves them"},
 		{"production", "reload", "a host has nobody to tell that something changed"},
+		{"command", all, "programs run beside a site, whoever shows their states"},
 		{"server", "github.com/urfave/cli", "a program that embeds us has its own flags"},
 	} {
 		from := ours + "/" + tt.from
