@@ -4,7 +4,13 @@ import "github.com/tdewolff/parse/v2/js"
 
 // walk visits code in the order in which it is written; js.Walk visits bodies before heads, so
 // that calls which change places could look the same.
-func (m *module) walk(n js.INode) {
+func (m *module) walk(nodes ...js.INode) {
+	for _, n := range nodes {
+		m.visit(n)
+	}
+}
+
+func (m *module) visit(n js.INode) {
 	switch n := n.(type) {
 	case *js.BlockStmt:
 		if n != nil {
@@ -13,28 +19,17 @@ func (m *module) walk(n js.INode) {
 	case *js.ExprStmt:
 		m.walk(n.Value)
 	case *js.IfStmt:
-		m.walk(n.Cond)
-		m.walk(n.Body)
-		m.walk(n.Else)
+		m.walk(n.Cond, n.Body, n.Else)
 	case *js.DoWhileStmt:
-		m.walk(n.Body)
-		m.walk(n.Cond)
+		m.walk(n.Body, n.Cond)
 	case *js.WhileStmt:
-		m.walk(n.Cond)
-		m.walk(n.Body)
+		m.walk(n.Cond, n.Body)
 	case *js.ForStmt:
-		m.walk(n.Init)
-		m.walk(n.Cond)
-		m.walk(n.Post)
-		m.walk(n.Body)
+		m.walk(n.Init, n.Cond, n.Post, n.Body)
 	case *js.ForInStmt:
-		m.walk(n.Init)
-		m.walk(n.Value)
-		m.walk(n.Body)
+		m.walk(n.Init, n.Value, n.Body)
 	case *js.ForOfStmt:
-		m.walk(n.Init)
-		m.walk(n.Value)
-		m.walk(n.Body)
+		m.walk(n.Init, n.Value, n.Body)
 	case *js.SwitchStmt:
 		m.walk(n.Init)
 		for _, c := range n.List {
@@ -44,17 +39,13 @@ func (m *module) walk(n js.INode) {
 	case *js.ReturnStmt:
 		m.walk(n.Value)
 	case *js.WithStmt:
-		m.walk(n.Cond)
-		m.walk(n.Body)
+		m.walk(n.Cond, n.Body)
 	case *js.LabelledStmt:
 		m.walk(n.Value)
 	case *js.ThrowStmt:
 		m.walk(n.Value)
 	case *js.TryStmt:
-		m.walk(n.Body)
-		m.walk(n.Binding)
-		m.walk(n.Catch)
-		m.walk(n.Finally)
+		m.walk(n.Body, n.Binding, n.Catch, n.Finally)
 	case *js.VarDecl:
 		if n == nil {
 			return
@@ -75,8 +66,7 @@ func (m *module) walk(n js.INode) {
 			if i.Key != nil {
 				m.walk(i.Key.Computed)
 			}
-			m.walk(i.Value.Binding)
-			m.walk(i.Value.Default)
+			m.walk(i.Value.Binding, i.Value.Default)
 		}
 	case *js.FuncDecl:
 		m.enter(n.Params, &n.Body)
@@ -94,8 +84,7 @@ func (m *module) walk(n js.INode) {
 			case e.Method != nil:
 				m.walk(e.Method)
 			default:
-				m.walk(e.Field.Name.Computed)
-				m.walk(e.Field.Init)
+				m.walk(e.Field.Name.Computed, e.Field.Init)
 			}
 		}
 	case *js.ArrayExpr:
@@ -107,8 +96,7 @@ func (m *module) walk(n js.INode) {
 			if p.Name != nil {
 				m.walk(p.Name.Computed)
 			}
-			m.walk(p.Value)
-			m.walk(p.Init)
+			m.walk(p.Value, p.Init)
 		}
 	case *js.TemplateExpr:
 		m.walk(n.Tag)
@@ -118,8 +106,7 @@ func (m *module) walk(n js.INode) {
 	case *js.GroupExpr:
 		m.walk(n.X)
 	case *js.IndexExpr:
-		m.walk(n.X)
-		m.walk(n.Y)
+		m.walk(n.X, n.Y)
 	case *js.DotExpr:
 		m.walk(n.X)
 	case *js.NewExpr:
@@ -138,12 +125,9 @@ func (m *module) walk(n js.INode) {
 				return
 			}
 		}
-		m.walk(n.X)
-		m.walk(n.Y)
+		m.walk(n.X, n.Y)
 	case *js.CondExpr:
-		m.walk(n.Cond)
-		m.walk(n.X)
-		m.walk(n.Y)
+		m.walk(n.Cond, n.X, n.Y)
 	case *js.YieldExpr:
 		m.walk(n.X)
 	case *js.CommaExpr:
