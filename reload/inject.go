@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/devserve/devserve/internal/wrap"
 )
 
 // Injection adds one script element to what a handler answers while it answers it.
@@ -36,7 +38,7 @@ import (
 // Inject wraps next so that every complete HTML document it answers loads the client.
 // What a browser asks for in order to show it is a document; where the request
 // does not say (curl, or plain http to an address that is not this machine), what begins as
-// one. Answers to scripts of the page, fragments, other types and UTF-16 are left alone; a page in gzip, brotli
+// one. Answers to scripts of the page, fragments, downloads, other types and UTF-16 are left alone; a page in gzip, brotli
 // or zstd is sent decoded. The response header Devserve-Page, by which a handler names the
 // file it answers with, becomes data-page and is removed; so does Devserve-Copy, the key of a copy of
 // the answer, with data-copy.
@@ -49,7 +51,7 @@ import (
 func (h *Hub) Inject(next http.Handler) http.Handler {
 	warned := new(warned)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		in := &injector{ResponseWriter: w, hub: h, warned: warned, id: h.ID(), url: r.URL.Path, host: r.Host,
+		in := &injector{Writer: wrap.Writer{ResponseWriter: w}, hub: h, warned: warned, id: h.ID(), url: r.URL.Path, host: r.Host,
 			wants: whatIsWanted(r), head: r.Method == http.MethodHead, outer: w.Header().Get("Content-Encoding")}
 		defer in.stop()
 		next.ServeHTTP(in, in.request(r))
@@ -83,7 +85,7 @@ func whatIsWanted(r *http.Request) wants {
 
 // An injector is the ResponseWriter of one answer.
 type injector struct {
-	http.ResponseWriter
+	wrap.Writer
 	hub    *Hub
 	warned *warned
 	id     string // newest event when the request came
@@ -149,34 +151,14 @@ func (in *injector) request(r *http.Request) *http.Request {
 // mark ends the entity tag of a page with the client in it.
 func (in *injector) mark() string { return "+" + in.id + `"` }
 
-// Unwrap is for [http.ResponseController].
-func (in *injector) Unwrap() http.ResponseWriter { return in.ResponseWriter }
-
 // Hijack hands the connection over.
 func (in *injector) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(in.ResponseWriter).Hijack()
+	conn, rw, err := in.Writer.Hijack()
 	if err == nil {
 		in.state, in.buf, in.coded, in.length = pass, nil, nil, 0
 	}
 	return conn, rw, err
 }
-
-// CloseNotify is for gin, whose Context.Stream takes it for granted.
-func (in *injector) CloseNotify() <-chan bool {
-	for w := in.ResponseWriter; ; {
-		switch t := w.(type) {
-		case closeNotifier:
-			return t.CloseNotify()
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return nil // never
-		}
-	}
-}
-
-// closeNotifier is [http.CloseNotifier], which is deprecated.
-type closeNotifier interface{ CloseNotify() <-chan bool }
 
 // WriteHeader decides from the header what happens to the body.
 func (in *injector) WriteHeader(code int) {
@@ -236,6 +218,8 @@ func (in *injector) begin() {
 	switch {
 	case in.wants == wantsData:
 		in.giveUp("")
+	case isAttachment(in.header):
+		in.giveUp("the page is to be saved, not shown")
 	case encoding != "" && (!known || in.late):
 		in.giveUp("the body is encoded: " + encoding)
 	case slices.Contains(utf16Labels, strings.ToLower(params["charset"])):
@@ -253,6 +237,12 @@ func (in *injector) begin() {
 			}
 		}
 	}
+}
+
+// isAttachment reports whether a browser will save the body as a file.
+func isAttachment(header http.Header) bool {
+	disposition, _, _ := strings.Cut(header.Get("Content-Disposition"), ";")
+	return strings.EqualFold(strings.TrimSpace(disposition), "attachment")
 }
 
 // encoding returns the coding that the body has when it comes to us, or "".
@@ -447,7 +437,7 @@ func (in *injector) FlushError() error {
 			return err
 		}
 	}
-	return http.NewResponseController(in.ResponseWriter).Flush()
+	return in.Writer.FlushError()
 }
 
 // finish ends the body.

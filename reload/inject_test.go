@@ -152,6 +152,8 @@ func TestInjectOnlyWherePagesAre(t *testing.T) {
 		{name: "htmlish", response: []string{"Content-Type: text/html-sandboxed"}},
 		{name: "deflate", response: []string{"Content-Encoding: deflate"}},
 		{name: "UTF-16", response: []string{"Content-Type: text/html; charset=UTF-16le"}},
+		{name: "a download", response: []string{"Content-Disposition: Attachment; filename=x.html"}, request: []string{"Sec-Fetch-Dest: document"}},
+		{name: "shown under a name", response: []string{"Content-Disposition: inline; filename=x.html"}, want: true},
 		{name: "htmx", request: []string{"HX-Request: true"}},
 		{name: "Turbo, a frame", request: []string{"Turbo-Frame: x"}},
 		{name: "Turbo, a visit", request: []string{"X-Turbo-Request-Id: x"}},

@@ -154,10 +154,7 @@ func allows(sources []string, host string) bool {
 			source = rest
 		}
 		source, _, _ = strings.Cut(source, "/")
-		name := strings.TrimSuffix(source, ":*")
-		if parsed, ok := hostName(name); ok {
-			name = parsed
-		}
+		name, _, _ := strings.Cut(source, ":")
 		suffix, wild := strings.CutPrefix(name, "*")
 		return name == host || wild && strings.HasSuffix(host, suffix)
 	})

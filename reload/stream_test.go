@@ -359,8 +359,8 @@ type wrapper struct{ plainWriter }
 
 func (w wrapper) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// wrap stands for a middleware of the user's.
-func wrap(h http.Handler, unwraps bool) http.Handler {
+// wrapped stands for a middleware of the user's.
+func wrapped(h http.Handler, unwraps bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if unwraps {
 			h.ServeHTTP(wrapper{plainWriter{w}}, r)
@@ -373,14 +373,14 @@ func wrap(h http.Handler, unwraps bool) http.Handler {
 func TestStreamBehindAMiddleware(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, Options{})
-		tab := openTab(t, wrap(h, true), request("GET", eventsPath), nil)
+		tab := openTab(t, wrapped(h, true), request("GET", eventsPath), nil)
 		synctest.Wait()
 		if got := tab.take(); got != begins+at(0, emptySync) {
 			t.Errorf("got %q", got)
 		}
 	})
 	h := newHub(t, Options{})
-	res := get(wrap(h, false), request("GET", eventsPath))
+	res := get(wrapped(h, false), request("GET", eventsPath))
 	if body := bodyOf(t, res); res.StatusCode != http.StatusInternalServerError || !strings.Contains(body, "Unwrap") {
 		t.Errorf("got %s: %s", res.Status, body)
 	}

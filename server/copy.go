@@ -1,14 +1,14 @@
 package server
 
 import (
-	"bufio"
 	"crypto/rand"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/devserve/devserve/internal/wrap"
 )
 
 const (
@@ -42,7 +42,7 @@ func (c *copies) record(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		rec := &recorder{ResponseWriter: w, key: rand.Text()}
+		rec := &recorder{Writer: wrap.Writer{ResponseWriter: w}, key: rand.Text()}
 		next.ServeHTTP(rec, r)
 		if rec.page != nil { // and next did not panic
 			c.keep(rec.key, rec.page)
@@ -101,7 +101,7 @@ func (c *copies) serve(w http.ResponseWriter, r *http.Request, key string) {
 
 // A recorder copies an answer that is a page.
 type recorder struct {
-	http.ResponseWriter
+	wrap.Writer
 	key  string
 	page *page // nil before WriteHeader, and where there is nothing to keep
 	sent bool  // WriteHeader was called
@@ -160,13 +160,5 @@ func (w *recorder) Flush() { w.FlushError() }
 // FlushError is Flush, and says whether it worked.
 func (w *recorder) FlushError() error {
 	w.begin()
-	return http.NewResponseController(w.ResponseWriter).Flush()
+	return w.Writer.FlushError()
 }
-
-// Hijack hands the connection over.
-func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return http.NewResponseController(w.ResponseWriter).Hijack()
-}
-
-// Unwrap is for [http.ResponseController].
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

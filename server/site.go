@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/devserve/devserve/builder"
+	"github.com/devserve/devserve/internal/wrap"
 )
 
 // handler is the way of a request, see the package comment. next is nil when the site is all there is.
@@ -55,7 +57,7 @@ func (s *Server) site(w http.ResponseWriter, r *http.Request, next http.Handler)
 	case next == nil, refused.status == http.StatusForbidden, refused.status >= 500:
 		fail(w, r, refused)
 	case refused == errNotFound && wantsModule(r):
-		seen := &statusWriter{ResponseWriter: w}
+		seen := &statusWriter{Writer: wrap.Writer{ResponseWriter: w}}
 		next.ServeHTTP(seen, r)
 		if seen.status == http.StatusNotFound {
 			s.missing(r, strings.TrimPrefix(r.URL.Path, s.base))
@@ -67,7 +69,7 @@ func (s *Server) site(w http.ResponseWriter, r *http.Request, next http.Handler)
 
 // statusWriter sees the status of an answer.
 type statusWriter struct {
-	http.ResponseWriter
+	wrap.Writer
 	status int
 }
 
@@ -76,8 +78,10 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for [http.ResponseController].
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+// ReadFrom lets the server use sendfile.
+func (w *statusWriter) ReadFrom(src io.Reader) (int64, error) {
+	return io.Copy(w.ResponseWriter, src)
+}
 
 var (
 	errMethod  = &refusal{http.StatusMethodNotAllowed, "files are read by GET and HEAD"}
