@@ -67,13 +67,14 @@ func parseOptions(c *cli.Context) (options, error) {
 	}
 	o := options{
 		Options: server.Options{
-			Dir:        cmp.Or(c.Args().First(), file.dir, "."),
-			Base:       c.String("base"),
-			Proxy:      map[string]string{},
-			Backend:    c.String("backend"),
-			Ignore:     c.StringSlice("ignore"),
-			AllowHosts: c.StringSlice("allow-host"),
-			CacheDir:   cacheDir(c.String("cache")),
+			Dir:          cmp.Or(c.Args().First(), file.dir, "."),
+			Base:         c.String("base"),
+			Proxy:        map[string]string{},
+			Backend:      c.String("backend"),
+			Ignore:       c.StringSlice("ignore"),
+			AllowHosts:   c.StringSlice("allow-host"),
+			AllowOrigins: c.StringSlice("allow-origin"),
+			CacheDir:     cacheDir(c.String("cache")),
 		},
 		host:       c.String("host"),
 		strictPort: c.Bool("strict-port"),
@@ -149,6 +150,9 @@ func permute(app *cli.App, args []string) ([]string, error) {
 		default:
 			n = 1
 			if cmd := app.Command(args[0]); cmd != nil && !command && len(back) == 0 {
+				if cmd.Name == "build" && len(front) > 0 {
+					return nil, usagef("flags of a build stand behind the word: devserve build %s", front[0])
+				}
 				front, flags, command = append(front, args[0]), cmd.Flags, true
 			} else {
 				back = append(back, args[0])

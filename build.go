@@ -33,9 +33,6 @@ func buildFlags(helpFlag cli.Flag) []cli.Flag {
 
 // build makes what a web host serves, and shows what it made.
 func build(c *cli.Context, stdout, stderr io.Writer) error {
-	if names := c.Lineage()[1].LocalFlagNames(); len(names) > 0 {
-		return usagef("flags of a build stand behind the word: devserve build --%s", names[0])
-	}
 	if c.NArg() > 1 {
 		return usagef("too many arguments: one directory is built at a time, and %q is a second", c.Args().Get(1))
 	}
