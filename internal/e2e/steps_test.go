@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -81,6 +82,7 @@ import (
 //	atomic FILE TEXT           written beside it and renamed, as editors save
 //	truncate FILE TEXT         emptied first
 //	burst N FILE TEXT          N times, with {n} as the number
+//	repeat N FILE TEXT         once, with all of N at its end
 //	touch FILE                 saved as it is
 //	remove PATH, rename A B, mkdir PATH, symlink TARGET PATH, chmod MODE PATH
 //
@@ -137,6 +139,7 @@ func init() {
 		"truncate": func(s *scenario, rest string) error { return s.written(rest, s.truncate) },
 		"replace":  (*scenario).replace,
 		"burst":    (*scenario).burst,
+		"repeat":   (*scenario).repeat,
 		"touch": func(s *scenario, rest string) error {
 			data, err := os.ReadFile(s.path(rest))
 			if err != nil {
@@ -451,18 +454,36 @@ func (s *scenario) replace(rest string) error {
 }
 
 func (s *scenario) burst(rest string) error {
+	return s.numbered(rest, s.save)
+}
+
+func (s *scenario) repeat(rest string) error {
+	var all []byte
+	file := ""
+	err := s.numbered(rest, func(name string, data []byte) error {
+		file, all = name, append(all, data...)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.append(file, all)
+}
+
+// numbered does something with each of "N FILE TEXT".
+func (s *scenario) numbered(rest string, do func(name string, data []byte) error) error {
 	times, rest, _ := strings.Cut(rest, " ")
 	name, text := first(rest)
 	n, err := strconv.Atoi(times)
 	if err != nil {
 		return err
 	}
+	data, err := s.content(text)
+	if err != nil {
+		return err
+	}
 	for i := 1; i <= n; i++ {
-		data, err := s.content(strings.ReplaceAll(text, "{n}", strconv.Itoa(i)))
-		if err != nil {
-			return err
-		}
-		if err := s.save(name, data); err != nil {
+		if err := do(name, bytes.ReplaceAll(data, []byte("{n}"), []byte(strconv.Itoa(i)))); err != nil {
 			return err
 		}
 	}
