@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/devserve/devserve/command"
 	"github.com/devserve/devserve/server"
 	"github.com/urfave/cli/v2"
 )
@@ -103,6 +104,13 @@ func parseOptions(c *cli.Context) (options, error) {
 		o.json = true
 	default:
 		return o, usagef(`bad log format %q: give "text" or "json"`, s)
+	}
+	o.Commands = o.config.commands
+	if lines := c.StringSlice("cmd"); len(lines) > 0 {
+		o.Commands = nil
+		for _, l := range lines {
+			o.Commands = append(o.Commands, command.Spec{Line: l})
+		}
 	}
 	for _, s := range c.StringSlice("proxy") {
 		path, address, ok := strings.Cut(s, "=")

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/devserve/devserve/command"
 	"github.com/devserve/devserve/server"
 )
 
@@ -28,9 +29,16 @@ type (
 		port, wanted   int      // what is listened on, and what was asked for
 		took           time.Duration
 	}
-	note      struct{ text string }   // something unusual, in words
-	reloading struct{ reason string } // a page loads itself anew
-	stopped   struct{}
+	note      struct{ text string }       // something unusual, in words
+	reloading struct{ reason string }     // a page loads itself anew
+	printed   struct{ name, line string } // by a command
+
+	commandState struct {
+		command.State
+		errors []server.Diagnostic
+	}
+
+	stopped struct{}
 )
 
 // A printer renders one event, or returns "" for what is not to be shown.
@@ -93,6 +101,19 @@ func (c *console) tell(event any) {
 	default:
 		c.lost++
 	}
+}
+
+// output prints a line of a command's. It waits while there is much to print: the command's own queue, and not other
+// events, suffers from one that prints more than anybody reads.
+func (c *console) output(name, line string) {
+	for len(c.events) > queueLength/2 {
+		select {
+		case <-c.done:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+	c.tell(printed{name, line})
 }
 
 // progress shows how far a build is, if it takes long.

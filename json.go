@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/devserve/devserve/command"
 	"github.com/devserve/devserve/server"
 )
 
@@ -28,7 +29,8 @@ type jsonReady struct {
 type jsonBuild struct {
 	Event    string           `json:"event"` // "built" or "error"
 	Time     time.Time        `json:"time"`
-	Build    int64            `json:"build"` // 0: no build, a page asked for a module that is not there
+	Build    int64            `json:"build"`            // 0: no build, a page asked for a module that is not there
+	Source   string           `json:"source,omitempty"` // of errors that are not of the site's own build
 	Files    []string         `json:"files"`
 	Entry    string           `json:"entry,omitempty"`
 	Did      string           `json:"did"`
@@ -39,6 +41,17 @@ type jsonBuild struct {
 	Fixed    bool             `json:"fixed,omitempty"` // the build before failed
 	Errors   []jsonDiagnostic `json:"errors,omitempty"`
 	Warnings []jsonDiagnostic `json:"warnings,omitempty"`
+}
+
+type jsonCommand struct {
+	Event  string           `json:"event"` // "command"
+	Time   time.Time        `json:"time"`
+	Name   string           `json:"name"`
+	Phase  string           `json:"phase"` // waiting, building, starting, ready, failed, stopped
+	Reason string           `json:"reason"`
+	Files  []string         `json:"files"`
+	MS     float64          `json:"ms"` // of ready and failed: since the change
+	Errors []jsonDiagnostic `json:"errors,omitempty"`
 }
 
 type jsonDiagnostic struct {
@@ -57,8 +70,9 @@ type jsonNote struct {
 }
 
 type jsonText struct {
-	Event string    `json:"event"` // "note", "reload" or "stopped"
+	Event string    `json:"event"` // "note", "reload", "output" or "stopped"
 	Time  time.Time `json:"time"`
+	Name  string    `json:"name,omitempty"` // of the command whose output it is
 	Text  string    `json:"text,omitempty"`
 }
 
@@ -75,7 +89,7 @@ func (j *jsonLines) print(at time.Time, event any) string {
 			return ""
 		}
 		b := jsonBuild{
-			Event: "built", Time: at, Build: e.Number, Files: append([]string{}, e.Files...), Entry: e.Entry, Did: e.Did,
+			Event: "built", Time: at, Build: e.Number, Source: e.Source, Files: append([]string{}, e.Files...), Entry: e.Entry, Did: e.Did,
 			Reason: e.Reason, Modules: e.Modules, MS: ms(e.Took), Clients: e.Clients, Fixed: fixed,
 			Errors: jsonDiagnostics(e.Errors), Warnings: jsonDiagnostics(e.Warnings),
 		}
@@ -88,6 +102,19 @@ func (j *jsonLines) print(at time.Time, event any) string {
 			return ""
 		}
 		return line(jsonText{Event: "reload", Time: at, Text: e.reason})
+	case commandState:
+		if j.quiet && e.Phase != command.Failed {
+			return ""
+		}
+		return line(jsonCommand{
+			Event: "command", Time: at, Name: e.Name, Phase: e.Phase.String(), Reason: e.Reason, Files: append([]string{}, e.Files...), MS: ms(e.Took),
+			Errors: jsonDiagnostics(e.errors),
+		})
+	case printed:
+		if j.quiet {
+			return ""
+		}
+		return line(jsonText{Event: "output", Time: at, Name: e.name, Text: e.line})
 	case note:
 		return line(jsonText{Event: "note", Time: at, Text: e.text})
 	case stopped:

@@ -28,6 +28,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/devserve/devserve/command"
 	"github.com/devserve/devserve/reload"
 	"github.com/devserve/devserve/server"
 	"github.com/urfave/cli/v2"
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // plain is err for a person: without the package that found it, on one line.
 func plain(err error) string {
 	text := err.Error()
-	for _, pkg := range []string{"server: ", "watcher: ", "reload: ", "builder: ", "production: "} {
+	for _, pkg := range []string{"server: ", "watcher: ", "reload: ", "builder: ", "command: ", "production: "} {
 		text = strings.TrimPrefix(text, pkg)
 	}
 	return clean(strings.ReplaceAll(text, "\n", " "))
@@ -99,6 +100,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			&cli.StringFlag{Name: "base", EnvVars: env("BASE")},
 			&cli.StringSliceFlag{Name: "proxy", EnvVars: env("PROXY")},
 			&cli.StringFlag{Name: "backend", EnvVars: env("BACKEND")},
+			&cli.StringSliceFlag{Name: "cmd", EnvVars: env("CMD")},
 			&cli.StringSliceFlag{Name: "ignore", EnvVars: env("IGNORE")},
 			&cli.StringSliceFlag{Name: "define", EnvVars: env("DEFINE")},
 			&cli.StringSliceFlag{Name: "allow-host", EnvVars: env("ALLOW_HOST")},
@@ -184,6 +186,12 @@ func serve(ctx context.Context, o options, out *console) error {
 	o.OnBuild = func(b server.Build) { out.tell(b) }
 	o.OnReload = func(reason string) { out.tell(reloading{reason}) }
 	o.OnProgress = out.progress
+	o.OnCommand = func(s command.State, errors []server.Diagnostic) {
+		if s.Phase != command.Stopped || ctx.Err() == nil {
+			out.tell(commandState{s, errors})
+		}
+	}
+	o.OnOutput = out.output
 	o.Log = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
 	site, err := server.New(o.Options)
 	if err != nil {
@@ -247,7 +255,7 @@ func serve(ctx context.Context, o options, out *console) error {
 	return err
 }
 
-// shutdown ends the event streams, gives answers under way a moment, and cuts the rest off.
+// shutdown ends the event streams, gives answers under way a moment, and cuts the rest off. Commands may take longer.
 func shutdown(site *server.Server, web *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
@@ -255,6 +263,7 @@ func shutdown(site *server.Server, web *http.Server) {
 	if web.Shutdown(ctx) != nil {
 		web.Close()
 	}
+	site.Close()
 }
 
 func withoutTime(groups []string, a slog.Attr) slog.Attr {

@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/devserve/devserve/command"
 	"github.com/devserve/devserve/server"
 )
 
@@ -63,6 +65,13 @@ func (t *text) print(at time.Time, event any) string {
 			return ""
 		}
 		return t.time(at) + t.dim("page reloads: "+clean(e.reason)) + "\n"
+	case commandState:
+		return t.command(at, e)
+	case printed:
+		if t.quiet {
+			return ""
+		}
+		return t.dim(clean(short(e.name))+" | ") + clean(sequences.ReplaceAllString(e.line, "")) + "\n"
 	case note:
 		return t.time(at) + cleanLines(e.text, "  ") + "\n"
 	}
@@ -134,18 +143,71 @@ func (t *text) build(at time.Time, e server.Build) string {
 	return b.String()
 }
 
+// command is one line when something has come of it. What a program says of its errors stands above it, unless
+// that is not shown.
+func (t *text) command(at time.Time, e commandState) string {
+	subject := clean(e.Name)
+	if len(e.Files) > 0 {
+		subject = clean(changed(e.Files)) + ": " + subject
+	}
+	what := ""
+	switch {
+	case e.Phase == command.Failed:
+		what = t.red("failed") + ", " + clean(e.Reason)
+	case t.quiet:
+	case e.Phase == command.Ready && e.Generator:
+		what = "has run"
+	case e.Phase == command.Ready:
+		what = "is ready"
+	case e.Phase == command.Stopped:
+		what = "has ended"
+	}
+	if what == "" {
+		return ""
+	}
+	text := t.time(at) + subject + " " + what
+	if e.Took > 0 {
+		text += " " + t.dim("("+took(e.Took)+")")
+	}
+	text += "\n"
+	if t.quiet {
+		text += t.diagnostics(t.red("error"), e.errors) + "\n"
+	}
+	return text
+}
+
+// short is enough of a command's name to stand in front of each line that it prints.
+func short(name string) string {
+	const most = 20
+	if r := []rune(name); len(r) > most {
+		return "…" + string(r[len(r)-most+1:])
+	}
+	return name
+}
+
+// sequences are the colours and links of a program that does not see that it writes to a pipe.
+var sequences = regexp.MustCompile("\x1b(\\[[0-9;:?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\))")
+
 func (t *text) time(at time.Time) string { return t.dim(at.Format(time.TimeOnly)) + "  " }
 
 // subject is what a build was about.
 func subject(e server.Build) string {
-	const shown = 3
 	switch {
+	case e.Source != "":
+		return e.Source
 	case e.Entry != "":
 		return e.Entry
-	case len(e.Files) > shown:
-		return fmt.Sprintf("%s and %d more files", strings.Join(e.Files[:shown], ", "), len(e.Files)-shown)
 	}
-	return strings.Join(e.Files, ", ")
+	return changed(e.Files)
+}
+
+// changed names files, the first of them if they are many.
+func changed(files []string) string {
+	const shown = 3
+	if len(files) > shown {
+		return fmt.Sprintf("%s and %d more files", strings.Join(files[:shown], ", "), len(files)-shown)
+	}
+	return strings.Join(files, ", ")
 }
 
 // done says what a good build brought to the pages.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/devserve/devserve/command"
 	"github.com/devserve/devserve/server"
 )
 
@@ -59,6 +60,17 @@ var day = []any{
 		Text: `There is no "nope.ts"`, File: "index.html", Line: 4, Column: 30, Length: 7,
 		LineText: `<script type="module" src="/nope.ts"></script>`,
 	}}},
+	printed{"go run ./cmd/a-long-name", "\x1b[31mlistening\x1b[0m at \x1b]8;;x\x07home"},
+	commandState{State: command.State{Name: "api", Phase: command.Building, Reason: "start"}},
+	commandState{State: command.State{Name: "api", Phase: command.Ready, Reason: "start", Took: 1200 * time.Millisecond}},
+	commandState{State: command.State{Name: "templ", Phase: command.Ready, Generator: true, Files: []string{"a.templ"}, Took: 40 * time.Millisecond}},
+	commandState{
+		State:  command.State{Name: "api", Phase: command.Failed, Files: []string{"main.go", "b.go", "c.go", "d.go"}, Reason: "exit status 1", Took: time.Second},
+		errors: []server.Diagnostic{{Text: "undefined: x", File: "main.go", Line: 3, Column: 2, LineText: "\tx()"}},
+	},
+	commandState{State: command.State{Name: "api", Phase: command.Stopped, Reason: "it has ended"}},
+	server.Build{Source: "template", Did: "error", Clients: 1, Errors: []server.Diagnostic{{Text: "unexpected {{end}}", File: "a.tmpl", Line: 2}}},
+	server.Build{Source: "template", Did: "mended", Clients: 1},
 	server.Build{Number: 10, Files: []string{"src/\x1b[31ma\u202e.ts"}, Did: "no change", Took: time.Millisecond},
 	note{"--open: no browser could be started"},
 	note{"http: panic serving\ngoroutine 1\x1b[2J"},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -135,6 +136,9 @@ func (s *Server) newUpstream(address string) (*upstream, error) {
 		u.h2c.Protocols.SetUnencryptedHTTP2(true)
 	}
 	u.target = target
+	if u.local && s.commands != nil {
+		u.hold = s.commands.hold
+	}
 	u.proxy = httputil.ReverseProxy{
 		Transport:     u,
 		FlushInterval: -1,
@@ -193,10 +197,11 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if u.hold != nil {
 		leave, err := u.hold.enter(ctx)
 		if err != nil {
-			u.failed(w, r, err)
+			u.failed(w, r.WithContext(ctx), err)
 			return
 		}
 		defer leave()
+		ctx = context.WithValue(ctx, leaveKey{}, leave)
 	}
 	// Or Go would read all of a request before it passes on an answer that has begun. Not all writers can.
 	http.NewResponseController(w).EnableFullDuplex()
@@ -205,6 +210,9 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
+// leaveKey is that of the function to call in the context of a request that was held.
+type leaveKey struct{}
+
 // hasDots reports whether a path has segments that lead elsewhere: browsers send none.
 func hasDots(p string) bool {
 	return slices.ContainsFunc(strings.Split(p, "/"), func(seg string) bool { return seg == "." || seg == ".." })
@@ -212,8 +220,31 @@ func hasDots(p string) bool {
 
 var errDots = &refusal{http.StatusBadRequest, `"." or ".." in the path`}
 
-// RoundTrip asks by HTTP/2 without TLS if that is wanted. A connection that is to become a WebSocket begins as HTTP/1.1.
+// RoundTrip asks, again and again while a program of ours does not listen yet: nothing has been sent to it then.
 func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
+	if u.hold == nil {
+		return u.ask(r)
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(r.Body) // who asks in vain closes it; the caller does anyway
+	}
+	for began := time.Now(); ; {
+		res, err := u.ask(r)
+		if err == nil || !isDial(err) || !u.hold.again(r.Context(), began) {
+			return res, err
+		}
+	}
+}
+
+// isDial reports whether nothing has accepted a connection.
+func isDial(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// ask asks by HTTP/2 without TLS if that is wanted. A connection that is to become a WebSocket begins as HTTP/1.1.
+func (u *upstream) ask(r *http.Request) (*http.Response, error) {
 	if u.h2c != nil && r.Header.Get("Upgrade") == "" {
 		return u.h2c.RoundTrip(r)
 	}
@@ -222,7 +253,10 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // answered is told of each answer before it is passed on.
 func (u *upstream) answered(r *http.Response) error {
-	if u.down.Swap(false) {
+	if leave, ok := r.Request.Context().Value(leaveKey{}).(func()); ok && goesOn(r) {
+		leave()
+	}
+	if u.down.Swap(false) && u.hold == nil {
 		u.log.Warn(u.address + " answers again")
 	}
 	for _, name := range []string{"Cross-Origin-Resource-Policy", "X-Content-Type-Options"} {
@@ -237,6 +271,11 @@ func (u *upstream) answered(r *http.Response) error {
 		}
 	}
 	return nil
+}
+
+// goesOn reports whether an answer is one that does not end by itself.
+func goesOn(r *http.Response) bool {
+	return r.StatusCode == http.StatusSwitchingProtocols || strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream")
 }
 
 // failed answers in the upstream's place: 502 if it is not there or breaks off, 504 if it does not begin an answer, 503 if
@@ -274,13 +313,14 @@ type outage struct {
 func (u *upstream) outage(err error) outage {
 	o := outage{status: http.StatusBadGateway, There: true}
 	var timeout net.Error
-	var op *net.OpError
+	var held heldError
 	switch {
-	case errors.Is(err, errHeld):
+	case errors.As(err, &held):
 		o.status = http.StatusServiceUnavailable
-		o.Text = err.Error()
-	case errors.As(err, &op) && op.Op == "dial":
+		o.Text = held.Error()
+	case isDial(err):
 		o.There = false
+		op, _ := errors.AsType[*net.OpError](err)
 		o.Text = fmt.Sprintf("%s does not answer: %v", u.address, op.Err)
 		if op.Timeout() {
 			o.Text = fmt.Sprintf("%s does not answer", u.address)

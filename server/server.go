@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"github.com/devserve/devserve/builder"
+	"github.com/devserve/devserve/command"
 	"github.com/devserve/devserve/reload"
 	"github.com/devserve/devserve/watcher"
 	"github.com/evanw/esbuild/pkg/api"
@@ -62,6 +63,12 @@ type Options struct {
 	// development, Dir among it, is not looked at; Base must be that of the build.
 	Production fs.FS
 
+	// Commands are programs that serve what the site does not, and generators that run before them: see package command. Run builds, starts and ends
+	// them. Without Backend and Proxy the last program is the backend: it is told in the variable PORT at which port of
+	// localhost to listen. "off" for Backend says that none of them serves pages. While programs start, requests for an upstream on
+	// this machine are held; pages load anew when one answers that was started again.
+	Commands []command.Spec
+
 	// OnChange is told which files that Watch means have changed, by absolute paths, before the pages fetch themselves
 	// again: here a program parses its templates anew. An error is shown in the pages, which stay as they
 	// are, until a call returns none; what html/template says gets its place and its line. Calls do not overlap.
@@ -76,6 +83,11 @@ type Options struct {
 	// there; OnProgress of long builds while they run. For terminals. They must not call Close.
 	OnBuild    func(Build)
 	OnProgress func(compiled, found int)
+
+	// OnCommand is told what the Commands are about, with its Diagnostics as pages show them, and OnOutput what they print, line by
+	// line. Both delay the command that it is about, and no other, as long as they take.
+	OnCommand func(command.State, []Diagnostic)
+	OnOutput  func(name, line string)
 }
 
 // A Build is what a person wants to know of one build.
@@ -116,9 +128,10 @@ type Server struct {
 	handle    http.Handler
 	end       func() error // closes builder and hub, once
 
-	routes  []route         // of the proxy, the longest path first
-	backend *upstream       // nil if there is none
-	closing context.Context // done once end was called
+	routes   []route         // of the proxy, the longest path first
+	backend  *upstream       // nil if there is none
+	commands *commands       // nil if there are none
+	closing  context.Context // done once end was called
 
 	mu      sync.Mutex
 	closed  bool
@@ -180,7 +193,10 @@ func New(o Options) (*Server, error) {
 	s.state.publish = func(e reload.Event) { s.hub.Publish(e) } // it fails only when the pages are gone already
 	var closing context.CancelFunc
 	s.closing, closing = context.WithCancel(context.Background())
-	if err := s.newUpstreams(); err != nil {
+	if err = s.newCommands(); err == nil {
+		err = s.newUpstreams()
+	}
+	if err != nil {
 		closing()
 		return nil, err
 	}
@@ -236,10 +252,10 @@ func (s *Server) Middleware(next http.Handler) http.Handler {
 	return s.handler(next)
 }
 
-// Run watches and builds until ctx is done or Close is called; then it waits for a running build, ends all
-// event streams and returns nil. An error says that the site cannot be watched (any more); files
+// Run watches, builds and runs the commands until ctx is done or Close is called; then it waits for a running build, ends all
+// event streams and every process, and returns nil. An error says that the site cannot be watched (any more); files
 // and bundles are still served then, until Close. Run is called once.
-func (s *Server) Run(ctx context.Context) error {
+func (s *Server) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.mu.Lock()
@@ -271,7 +287,23 @@ func (s *Server) Run(ctx context.Context) error {
 			}
 		}
 	}
-	err := s.watcher.Run(ctx, func(b watcher.Batch) {
+	if s.commands != nil {
+		started := make(chan struct{})
+		ran := make(chan error, 1)
+		go func() {
+			defer cancel()
+			ran <- s.commands.run(ctx, func() { close(started) })
+		}()
+		defer func() {
+			cancel()
+			err = errors.Join(err, <-ran)
+		}()
+		select {
+		case <-started:
+		case <-ctx.Done():
+		}
+	}
+	err = s.watcher.Run(ctx, func(b watcher.Batch) {
 		changed := make([]string, len(b.Changes))
 		for i, c := range b.Changes {
 			changed[i] = c.Path

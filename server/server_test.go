@@ -17,7 +17,12 @@ import (
 	"github.com/devserve/devserve/reload"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) {
+	if what := os.Getenv(asProgram); what != "" {
+		os.Exit(program(what))
+	}
+	leaktest.Main(m)
+}
 
 // writeSite makes a folder with files by their names.
 func writeSite(t testing.TB, files map[string]string) string {

@@ -47,6 +47,7 @@ func (s *Server) site(w http.ResponseWriter, r *http.Request, next http.Handler)
 	if navigates(r) {
 		s.state.loaded(r.URL.Path)
 	}
+	s.commands.await(r.Context())
 	if u := s.upstream(r.URL.Path); u != nil {
 		u.ServeHTTP(w, r)
 		return

@@ -43,7 +43,8 @@ func (u *upstream) wait(w http.ResponseWriter, r *http.Request, o outage) {
 		page.Pause = brokeOffPause.Milliseconds()
 	}
 	if u.hold != nil {
-		page.Command, page.Phase = u.hold.describe()
+		page.Title = "Waiting for the program behind this page"
+		page.Command, page.Phase = u.hold.String(), u.hold.describe()
 	}
 	render(w, o.status, "waiting", page)
 }
@@ -100,6 +101,13 @@ func (u *upstream) asked(ctx context.Context, path string) error {
 		return err
 	}
 	r.Header.Set("User-Agent", "devserve")
+	if u.hold != nil {
+		leave, err := u.hold.enter(ctx)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
 	res, err := u.RoundTrip(r)
 	if err != nil {
 		return err

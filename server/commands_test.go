@@ -1,0 +1,407 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/devserve/devserve/command"
+)
+
+// asProgram makes the test binary one of the commands that tests run: it is set in their environment.
+const asProgram = "DEVSERVE_TEST_PROGRAM"
+
+// program is the backend and the generator of the tests here. Both read the file "version" first, which says what
+// they answer or write, or that they fail.
+func program(what string) int {
+	data, err := os.ReadFile("version")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	version := strings.TrimSpace(string(data))
+	if version == "broken" {
+		fmt.Fprintln(os.Stderr, "it is broken")
+		return 3
+	}
+	if what == "generator" {
+		if err := os.WriteFile("generated.txt", []byte("made of "+version), 0o666); err != nil {
+			return 1
+		}
+		return 0
+	}
+	if version == "deaf" {
+		select {}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, "<!doctype html><title>%s</title>%d %s %s", version, os.Getpid(), r.URL.Path, body)
+	})
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		<-time.After(300 * time.Millisecond) // the restart begins meanwhile
+		io.WriteString(w, version)
+	})
+	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	err = http.ListenAndServe("localhost:"+os.Getenv("PORT"), mux)
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+// backend is a command that runs the program above in dir, and again when the file version changes.
+func backend(dir string) command.Spec {
+	return command.Spec{Name: "api", Args: []string{os.Args[0]}, Env: []string{asProgram + "=backend"}, Dir: dir, Watch: []string{"version"}}
+}
+
+// withCommands runs a devserve with commands in a folder of their own.
+func withCommands(t *testing.T, version string, o Options) (s *Server, url string, change func(version string)) {
+	t.Helper()
+	dir := writeSite(t, map[string]string{"version": version})
+	if len(o.Commands) == 0 {
+		o.Commands = []command.Spec{backend("")}
+	}
+	for i := range o.Commands {
+		o.Commands[i].Dir = dir
+	}
+	s, url = front(t, o)
+	run(t, s)
+	return s, url, func(version string) { write(t, filepath.Join(dir, "version"), version) }
+}
+
+// ask gets a page and returns its status and text.
+func ask(t testing.TB, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// until asks until the answer has text in it.
+func until(t testing.TB, url, text string) {
+	t.Helper()
+	var status int
+	var body string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if status, body = ask(t, url); strings.Contains(body, text) {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Fatalf("no %q, at last %d %s", text, status, body)
+}
+
+func TestCommandServes(t *testing.T) {
+	s, url, change := withCommands(t, "one", Options{Dir: writeSite(t, map[string]string{"a.txt": "file"})})
+	// What is asked for before the program answers is held.
+	resp, err := http.Post(url+"/x", "text/plain", strings.NewReader("sent"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != 200 || !strings.Contains(string(body), "<title>one</title>") || !strings.HasSuffix(string(body), " /x sent") {
+		t.Fatalf("%s %s", resp.Status, body)
+	}
+	if _, body := ask(t, url+"/a.txt"); body != "file" {
+		t.Errorf("a file: %s", body)
+	}
+	if _, body := get(t, s, "/", navigation...); !strings.Contains(body, "_devserve/client.js") {
+		t.Errorf("no client in %s", body)
+	}
+
+	// Pages are told once the new one answers.
+	next := stream(t, s)
+	change("two")
+	next(has("built", `"reload":{"reason":"api was started again: version changed"}`))
+	if status, body := ask(t, url+"/"); status != 200 || !strings.Contains(body, "<title>two</title>") {
+		t.Errorf("told before it answers: %d %s", status, body)
+	}
+}
+
+// A restart is a pause, not an error, for whoever asks meanwhile.
+func TestCommandRestartsUnderLoad(t *testing.T) {
+	restarts := 8
+	if n, err := strconv.Atoi(os.Getenv("DEVSERVE_RESTARTS")); err == nil {
+		restarts = n // 200 in a long run
+	}
+	_, url, change := withCommands(t, "0", Options{})
+	until(t, url+"/", "<title>0<")
+	ctx, cancel := context.WithCancel(t.Context())
+	var asked atomic.Int64
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for i := range 6 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				method, body := "GET", ""
+				if i == 0 {
+					method, body = "POST", strings.Repeat("x", 10_000)
+				}
+				r, _ := http.NewRequest(method, url+"/p", strings.NewReader(body))
+				resp, err := http.DefaultTransport.RoundTrip(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				text, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err != nil || resp.StatusCode != 200 || !strings.HasSuffix(string(text), body) {
+					t.Errorf("%s %.200s %v", resp.Status, text, err)
+					return
+				}
+				asked.Add(1)
+			}
+		})
+	}
+	pids := map[string]bool{}
+	for i := range restarts {
+		change(strconv.Itoa(i + 1))
+		until(t, url+"/", fmt.Sprintf("<title>%d<", i+1))
+		_, body := ask(t, url+"/")
+		pid, _, _ := strings.Cut(body[strings.LastIndexByte(body, '>')+1:], " ")
+		pids[pid] = true
+	}
+	cancel()
+	wg.Wait()
+	t.Logf("%d requests, %d programs", asked.Load(), len(pids))
+}
+
+func TestCommandLetsAnswersEnd(t *testing.T) {
+	s, url, change := withCommands(t, "one", Options{})
+	until(t, url+"/", "one")
+	// A stream that goes on for ever does not count.
+	stream, err := http.Get(url + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	h := s.commands.hold
+	h.mu.Lock()
+	if h.under != 0 {
+		t.Errorf("%d requests are under way, want none but the stream", h.under)
+	}
+	h.mu.Unlock()
+
+	resp, err := http.Get(url + "/slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	change("two")
+	until(t, url+"/", "two")
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "one" {
+		t.Errorf("the answer under way: %q, %v", body, err)
+	}
+	if rest, _ := io.ReadAll(stream.Body); len(rest) > 0 { // it has ended with its program
+		t.Errorf("the stream: %q", rest)
+	}
+}
+
+func TestCommandFails(t *testing.T) {
+	states := make(chan command.State, 100)
+	lines := make(chan string, 100)
+	s, url, change := withCommands(t, "broken", Options{
+		OnCommand: func(s command.State, _ []Diagnostic) { states <- s },
+		OnOutput:  func(name, line string) { lines <- name + ": " + line },
+	})
+	if got := <-lines; got != "api: it is broken" {
+		t.Errorf("it says %q", got)
+	}
+	for st := range states {
+		if st.Phase == command.Failed {
+			break
+		}
+	}
+	next := stream(t, s)
+	next(has("error", `"source":"api"`))
+	resp, body := get(t, s, "/page", navigation...)
+	if resp.StatusCode != 502 || !strings.Contains(body, "<pre>api</pre>") || !strings.Contains(body, "It has failed (exit status 3)") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	if resp, body := get(t, s, "/api", fetch...); resp.StatusCode != 502 || !strings.HasPrefix(body, `{"error":"http://localhost:`) {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	change("mended")
+	next(has("built", `"source":"api"`))
+	next(has("built", `"reload":{"reason":"api was started again: version changed"}`))
+	until(t, url+"/", "mended")
+}
+
+// A program that never listens is waited for, and a page says so.
+func TestCommandIsDeaf(t *testing.T) {
+	s, _, change := withCommands(t, "deaf", Options{})
+	s.commands.hold.timeout = 50 * time.Millisecond
+	resp, body := get(t, s, "/page", navigation...)
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(body, "api has not been ready for 50ms") || !strings.Contains(body, "It is being started") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	s.commands.hold.slots = make(chan struct{})
+	if resp, body := get(t, s, "/api", fetch...); resp.StatusCode != 503 || !strings.Contains(body, "are waiting for api already") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	s.commands.hold.slots = make(chan struct{}, 1)
+	s.commands.hold.timeout = time.Minute
+	answered := make(chan int)
+	go func() {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = "localhost"
+		s.ServeHTTP(w, r)
+		answered <- w.Code
+	}()
+	change("hears")
+	if code := <-answered; code != 200 {
+		t.Errorf("held, then %d", code)
+	}
+}
+
+func TestCommandGenerates(t *testing.T) {
+	site := t.TempDir()
+	write(t, filepath.Join(site, "version"), "one")
+	s, url := front(t, Options{Dir: site, Commands: []command.Spec{{
+		Name: "gen", Args: []string{os.Args[0]}, Env: []string{asProgram + "=generator"}, Dir: site, Watch: []string{"version"}, Generator: true,
+	}}})
+	if s.backend != nil {
+		t.Error("a generator is no backend")
+	}
+	run(t, s)
+	// The first page waits for what is generated.
+	if status, body := ask(t, url+"/generated.txt"); status != 200 || body != "made of one" {
+		t.Fatalf("%d %s", status, body)
+	}
+	next := stream(t, s)
+	write(t, filepath.Join(site, "version"), "two")
+	next(has("built", `"path":"/generated.txt"`))
+	until(t, url+"/generated.txt", "made of two")
+}
+
+func TestCommandsEnd(t *testing.T) {
+	s, url, _ := withCommands(t, "one", Options{})
+	until(t, url+"/", "one")
+	_, body := ask(t, url+"/")
+	pid, _, _ := strings.Cut(body[strings.LastIndexByte(body, '>')+1:], " ")
+	began := time.Now()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("Close took %v", took)
+	}
+	if runtime.GOOS == "linux" {
+		if _, err := os.Stat("/proc/" + pid); err == nil {
+			t.Errorf("process %s lives on", pid)
+		}
+	}
+	if conn, err := net.Dial("tcp", strings.TrimPrefix(s.o.Backend, "http://")); err == nil {
+		conn.Close()
+		t.Error("its port is still taken")
+	}
+}
+
+func TestCommandOptions(t *testing.T) {
+	two := []command.Spec{{Line: "serve $PORT"}, {Line: "serve too"}, {Line: "make it", Generator: true}}
+	for _, tt := range []struct {
+		name    string
+		o       Options
+		backend string // "auto": a port of its own
+		held    bool
+	}{
+		{"the last program", Options{Commands: two}, "auto", true},
+		{"a named backend", Options{Commands: two, Backend: "http://127.0.0.1:9"}, "http://127.0.0.1:9", true},
+		{"an elsewhere backend", Options{Commands: two, Backend: "http://example.com"}, "http://example.com", false},
+		{"no backend", Options{Commands: two, Backend: "off"}, "", false},
+		{"a proxy rule", Options{Commands: two, Proxy: map[string]string{"/api": "http://localhost:9"}}, "", false},
+		{"off without commands", Options{Backend: "off"}, "", false},
+	} {
+		tt.o.Dir = t.TempDir()
+		s := newServer(t, tt.o)
+		got := ""
+		if s.backend != nil {
+			got = s.backend.address
+			if tt.backend == "auto" && strings.HasPrefix(got, "http://localhost:") {
+				got = "auto"
+			}
+			if (s.backend.hold != nil) != tt.held {
+				t.Errorf("%s: held: %v", tt.name, !tt.held)
+			}
+		}
+		if got != tt.backend {
+			t.Errorf("%s: backend %q, want %q", tt.name, got, tt.backend)
+		}
+		for _, r := range s.routes {
+			if r.to.hold == nil {
+				t.Errorf("%s: requests for %s are not held", tt.name, r.path)
+			}
+		}
+	}
+	if two[1].Env != nil || two[1].Ready != nil {
+		t.Error("the caller's specs were written to")
+	}
+	for _, specs := range [][]command.Spec{{{Line: `"`}}, {{Line: "a"}, {Line: "a"}}, {{Line: "a", Dir: "/no/such/folder"}}} {
+		if _, err := New(Options{Dir: t.TempDir(), Commands: specs}); err == nil || !strings.HasPrefix(err.Error(), "server: command: ") {
+			t.Errorf("%+v: %v", specs, err)
+		}
+	}
+}
+
+// The time for which requests are held has an end, however long it is.
+func TestHoldEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, err := command.New([]command.Spec{{Line: "serve"}}, command.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newHold([]string{"serve"})
+		h.group = g
+		began := time.Now()
+		_, err = h.enter(t.Context())
+		if _, held := err.(heldError); !held || time.Since(began) != holdTimeout {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := h.enter(ctx); err != context.Canceled {
+			t.Errorf("without a reader: %v", err)
+		}
+		if h.under != 0 || len(h.slots) != 0 {
+			t.Errorf("%d under way, %d held", h.under, len(h.slots))
+		}
+
+		// Nor are answers under way waited for without an end.
+		h.begin()
+		began = time.Now()
+		h.drain(t.Context())
+		if took := time.Since(began); took != drainTimeout {
+			t.Errorf("drained for %v", took)
+		}
+		h.end()
+		h.drain(t.Context())
+	})
+}
