@@ -89,7 +89,7 @@ class Preact implements Runtime {
         this.thrown = error;
         throw thrown;
       }
-      if (boundary && !isPromise(error)) this.caught.set(boundary, error);
+      if (boundary) this.caught.set(boundary, error);
     };
     // prefresh makes all hooks forget what they depend on. useRef and useSignal depend on nothing, and keep what they have.
     options.__h = (component, index, type) => {
@@ -167,15 +167,9 @@ function isSignal(value: unknown): boolean {
   return (value as { brand?: unknown } | null | undefined)?.brand === Symbol.for("preact-signals");
 }
 
-/** Suspense throws promises. */
-function isPromise(thrown: unknown): boolean {
-  return typeof (thrown as { then?: unknown } | null)?.then === "function";
-}
-
-/** Classes and functions are rendered in two ways, and what memo() and forwardRef() return has functions in it. */
+/** An instance of a class is no place for a function, nor one that memo() has made keep still. */
 function kind(type: unknown): string {
   if (typeof type !== "function") return "";
-  if ("$$typeof" in type) return " forwardRef";
   if ("type" in type) return " memo";
   return isClassBased(type) ? " class" : "";
 }
