@@ -20,6 +20,8 @@ require (
 
 require github.com/pelletier/go-toml/v2 v2.4.3
 
+require golang.org/x/time v0.16.0 // indirect
+
 require (
 	github.com/andybalholm/brotli v1.2.1
 	github.com/cpuguy83/go-md2man/v2 v2.0.7 // indirect

@@ -104,6 +104,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			&cli.StringSliceFlag{Name: "ignore", EnvVars: env("IGNORE")},
 			&cli.StringSliceFlag{Name: "define", EnvVars: env("DEFINE")},
 			&cli.StringSliceFlag{Name: "allow-host", EnvVars: env("ALLOW_HOST")},
+			&cli.StringSliceFlag{Name: "allow-origin", EnvVars: env("ALLOW_ORIGIN")},
 			&cli.StringFlag{Name: "cache", EnvVars: env("CACHE")},
 			&cli.BoolFlag{Name: "quiet", EnvVars: env("QUIET")},
 			&cli.StringFlag{Name: "log-format", EnvVars: env("LOG_FORMAT")},
@@ -186,6 +187,7 @@ func serve(ctx context.Context, o options, out *console) error {
 	o.OnBuild = func(b server.Build) { out.tell(b) }
 	o.OnReload = func(reason string) { out.tell(reloading{reason}) }
 	o.OnProgress = out.progress
+	o.OnOpen = newEditors(out).open
 	o.OnCommand = func(s command.State, errors []server.Diagnostic) {
 		if s.Phase != command.Stopped || ctx.Err() == nil {
 			out.tell(commandState{s, errors})

@@ -114,8 +114,17 @@ func memory() map[string]uint64 {
 	return m
 }
 
-// maxCommandBody is what a POST that does something may carry.
-const maxCommandBody = 64 << 10
+const (
+	// maxCommandBody is what a POST that does something may carry, in bytes.
+	maxCommandBody = 64 << 10
+
+	// maxLine is what is kept of a string that a page logs, in bytes.
+	maxLine = 8 << 10
+
+	// commandRate is how many such requests are heard in a second: what a page that logs in a loop sends beyond
+	// them is refused.
+	commandRate = 100
+)
 
 // serveNotify publishes a full reload: {"reason": "…"}, or no body.
 func (h *Hub) serveNotify(w http.ResponseWriter, r *http.Request) {
@@ -148,8 +157,38 @@ func (h *Hub) serveLog(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `devserve: want {"level": error, warn, info, log or debug, "args": […]}`, http.StatusBadRequest)
 		return
 	}
+	for i, arg := range body.Args {
+		if s, ok := arg.(string); ok && len(s) > maxLine {
+			body.Args[i] = strings.ToValidUTF8(s[:maxLine], "") + "…"
+		}
+	}
 	if h.o.OnLog != nil {
 		h.o.OnLog(body.Level, body.Args)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// serveOpen opens a file in the developer's editor: {"file": "src/a.ts", "line": 1, "column": 1}. Line and column count from
+// 1 and may be missing. Which files, and how, is for Options.OnOpen to say.
+func (h *Hub) serveOpen(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		File         string
+		Line, Column int
+	}
+	if !h.command(w, r, &body) {
+		return
+	}
+	if body.File == "" || body.Line < 0 || body.Column < 0 {
+		http.Error(w, `devserve: want {"file": "a path in the site", "line": from 1, "column": from 1}`, http.StatusBadRequest)
+		return
+	}
+	if h.o.OnOpen == nil {
+		http.Error(w, "devserve: no editor is set up here", http.StatusNotImplemented)
+		return
+	}
+	if err := h.o.OnOpen(body.File, body.Line, body.Column); err != nil {
+		http.Error(w, "devserve: "+err.Error(), http.StatusBadRequest)
+		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -190,6 +229,10 @@ func (h *Hub) command(w http.ResponseWriter, r *http.Request, v any) bool {
 	}
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return refuse(http.StatusUnsupportedMediaType, "want application/json")
+	}
+	if !h.commands.Allow() {
+		w.Header().Set("Retry-After", "1")
+		return refuse(http.StatusTooManyRequests, fmt.Sprintf("more than %d requests a second", commandRate))
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCommandBody))
 	if err != nil {

@@ -2,6 +2,7 @@ package reload
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -41,7 +42,8 @@ func TestEndpoints(t *testing.T) {
 			{"POST", "_devserve/notify", 403, ""},
 			{"POST", "_devserve/log", 403, ""},
 			{"POST", "__webpack_hmr", 405, "GET, HEAD"},
-			{"POST", "_devserve/open", 404, ""},
+			{"POST", "_devserve/open", 403, ""},
+			{"POST", "_devserve/shut", 404, ""},
 			{"GET", "_devserve/", 404, ""},
 			{"GET", "_devserve", 404, ""},
 			{"GET", "_devserve/events/", 404, ""},
@@ -142,8 +144,15 @@ func TestStatus(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	var notified []string
-	var logged []string
+	var logged, opened []string
 	h := newHub(t, Options{
+		OnOpen: func(file string, line, column int) error {
+			if file == "gone.ts" {
+				return errors.New("no such file")
+			}
+			opened = append(opened, fmt.Sprintf("%s:%d:%d", file, line, column))
+			return nil
+		},
 		OnNotify: func(reason string) { notified = append(notified, reason) },
 		OnLog:    func(level string, args []any) { logged = append(logged, fmt.Sprintf("%s %v", level, args)) },
 	})
@@ -181,6 +190,17 @@ func TestCommands(t *testing.T) {
 		{"another level", "log", `{"level": "table", "args": []}`, ours, 400},
 		{"args of another type", "log", `{"level": "log", "args": "x"}`, ours, 400},
 		{"a log without token", "log", `{"level": "log", "args": []}`, without(1), 403},
+		{"a long line", "log", `{"level": "log", "args": ["` + strings.Repeat("é", maxLine/2) + `e"]}`, ours, 204},
+		{"a place", "open", `{"file": "src/a.ts", "line": 12, "column": 5}`, ours, 204},
+		{"a file", "open", `{"file": "src/a.ts"}`, ours, 204},
+		{"a file that is not there", "open", `{"file": "gone.ts", "line": 1}`, ours, 400},
+		{"no file", "open", `{"line": 12}`, ours, 400},
+		{"a line that is no number", "open", `{"file": "src/a.ts", "line": "12; rm"}`, ours, 400},
+		{"a line that is no line", "open", `{"file": "src/a.ts", "line": -1}`, ours, 400},
+		{"half a line", "open", `{"file": "src/a.ts", "line": 1.5}`, ours, 400},
+		{"a place without token", "open", `{"file": "src/a.ts"}`, without(1), 403},
+		{"a place without origin", "open", `{"file": "src/a.ts"}`, without(0), 403},
+		{"a place as a form", "open", `{"file": "src/a.ts"}`, without(2, "Content-Type: text/plain"), 415},
 	} {
 		r := httptest.NewRequest("POST", "/_devserve/"+test.path, strings.NewReader(test.body))
 		r.Host = "localhost:3000"
@@ -195,9 +215,33 @@ func TestCommands(t *testing.T) {
 	if want := []string{"new data", "notify", "notify", "x", "notify", "x"}; !slices.Equal(notified, want) {
 		t.Errorf("notified %q", notified)
 	}
-	if want := []string{"error [bad 1 map[a:<nil>]]"}; !slices.Equal(logged, want) {
+	if want := []string{"error [bad 1 map[a:<nil>]]", "log [" + strings.Repeat("é", maxLine/2) + "…]"}; !slices.Equal(logged, want) {
 		t.Errorf("logged %q", logged)
 	}
+	if want := []string{"src/a.ts:12:5", "src/a.ts:0:0"}; !slices.Equal(opened, want) {
+		t.Errorf("opened %q", opened)
+	}
+}
+
+// A page that logs in a loop is heard a hundred times a second.
+func TestCommandRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, Options{OnNotify: func(string) {}})
+		ask := func() *http.Response {
+			return get(h, request("POST", "/_devserve/notify", "Origin: http://localhost:3000", "X-Devserve-Token: "+h.token, "Content-Type: application/json"))
+		}
+		for range 3 {
+			for i := range commandRate {
+				if res := ask(); res.StatusCode != 204 {
+					t.Fatalf("request %d: %s", i, res.Status)
+				}
+			}
+			if res := ask(); res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") != "1" {
+				t.Errorf("one too many: %s", res.Status)
+			}
+			time.Sleep(time.Second)
+		}
+	})
 }
 
 func TestNotify(t *testing.T) {

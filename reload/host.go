@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -51,7 +52,9 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request, navigate bool) bool 
 	if !h.hosts.allow(host, r) {
 		return refuse(http.StatusForbidden, "host %q is not allowed; start devserve with --allow-host %s to allow it", host, host)
 	}
-	if origins := r.Header["Origin"]; len(origins) > 1 || len(origins) == 1 && !sameOrigin(origins[0], r) {
+	if origins := r.Header["Origin"]; len(origins) == 1 && slices.Contains(h.o.AllowOrigins, origins[0]) {
+		return h.share(w, r, origins[0])
+	} else if len(origins) > 1 || len(origins) == 1 && !sameOrigin(origins[0], r) {
 		return refuse(http.StatusForbidden, "request from another origin: %q", strings.Join(origins, ", "))
 	}
 	switch sites := r.Header["Sec-Fetch-Site"]; {
@@ -62,6 +65,36 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request, navigate bool) bool 
 		return refuse(http.StatusForbidden, "request from another site")
 	}
 	return true
+}
+
+// share lets a page of an allowed origin read the answer to r. It answers the question that the browser may ask before.
+//
+// https://fetch.spec.whatwg.org/#http-cors-protocol
+func (h *Hub) share(w http.ResponseWriter, r *http.Request, origin string) bool {
+	header := w.Header()
+	header.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	header.Set("Access-Control-Allow-Origin", origin)
+	header.Add("Vary", "Origin")
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return true
+	}
+	header.Set("Access-Control-Allow-Methods", r.Header.Get("Access-Control-Request-Method"))
+	if names := r.Header.Get("Access-Control-Request-Headers"); names != "" {
+		header.Set("Access-Control-Allow-Headers", names)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return false
+}
+
+// parseOrigins checks what Options.AllowOrigins has.
+func parseOrigins(origins []string) error {
+	for _, origin := range origins {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.ToLower(origin) != origin {
+			return fmt.Errorf("reload: AllowOrigins: %q is not an origin: give it as https://app.example.com, with the port if it has one", origin)
+		}
+	}
+	return nil
 }
 
 // sameOrigin reports whether origin, as a browser writes it, is where r was sent.

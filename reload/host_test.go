@@ -177,3 +177,42 @@ func FuzzGuard(f *testing.F) {
 		}
 	})
 }
+
+// Pages of an allowed origin may ask and read; what they may not is asked of the browser first.
+func TestAllowOrigins(t *testing.T) {
+	h := newHub(t, Options{AllowOrigins: []string{"https://app.example.com", "http://localhost:5173"}})
+	guarded := h.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	for _, test := range []struct {
+		method, headers string
+		want            int
+		allows          string
+	}{
+		{"GET", "Origin: https://app.example.com|Sec-Fetch-Site: cross-site", 418, "https://app.example.com"},
+		{"POST", "Origin: http://localhost:5173|Sec-Fetch-Site: same-site", 418, "http://localhost:5173"},
+		{"OPTIONS", "Origin: https://app.example.com|Access-Control-Request-Method: PUT|Access-Control-Request-Headers: x-a", 204, "https://app.example.com"},
+		{"OPTIONS", "Origin: https://app.example.com", 418, "https://app.example.com"},
+		{"GET", "Origin: https://app.example.com.evil.test", 403, ""},
+		{"GET", "Origin: http://app.example.com", 403, ""},
+		{"GET", "Origin: null", 403, ""},
+		{"GET", "Origin: https://app.example.com|Origin: https://app.example.com", 403, ""},
+		{"GET", "Sec-Fetch-Site: cross-site", 403, ""},
+		{"OPTIONS", "Origin: http://evil.test|Access-Control-Request-Method: PUT", 403, ""},
+	} {
+		res := get(guarded, request(test.method, "/a.js", strings.Split(test.headers, "|")...))
+		if got := res.Header.Get("Access-Control-Allow-Origin"); res.StatusCode != test.want || got != test.allows {
+			t.Errorf("%s %s: got %s, allowed %q", test.method, test.headers, res.Status, got)
+		}
+		policy := "same-origin"
+		if test.allows != "" {
+			policy = "cross-origin"
+		}
+		if got := res.Header.Get("Cross-Origin-Resource-Policy"); got != policy {
+			t.Errorf("%s %s: policy %s", test.method, test.headers, got)
+		}
+	}
+	for _, bad := range []string{"*", "app.example.com", "https://app.example.com/", "https://App.example.com", "file://x", "null", "https://user@example.com"} {
+		if _, err := New(Options{AllowOrigins: []string{bad}}); err == nil || !strings.Contains(err.Error(), "is not an origin") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

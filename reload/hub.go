@@ -7,7 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // retainBytes bounds what is kept for Last-Event-ID beside Options.Retain: an
@@ -15,15 +18,20 @@ import (
 // who missed more is better off with a reload.
 const retainBytes = 16 << 20
 
+// queueBytes is how much may wait for one reader beside Options.Queue. What exceeds it by itself is sent to a reader who has
+// taken all before it.
+const queueBytes = 256 << 10
+
 // Hub hands events to every connected stream. Its methods are safe for concurrent use.
 type Hub struct {
-	o      Options
-	log    *slog.Logger
-	hosts  hosts
-	token  string // what a page must show with a POST that does something
-	nonce  string // of this hub: first part of every event ID
-	client script // client.js
-	began  time.Time
+	o        Options
+	log      *slog.Logger
+	hosts    hosts
+	token    string // what a page must show with a POST that does something
+	nonce    string // of this hub: first part of every event ID
+	client   script // client.js
+	began    time.Time
+	commands *rate.Limiter // of requests that do something
 
 	mu      sync.Mutex
 	closed  bool
@@ -52,13 +60,14 @@ type frame []byte
 
 // A subscriber is one open stream.
 type subscriber struct {
-	webpack bool       // speaks webpack-hot-middleware's protocol
-	first   []frame    // what it begins with
-	queue   chan frame // closed by the hub: no more will come
-	since   time.Time  // of the connection
-	agent   string     // User-Agent
-	remote  string     // address
-	by      string     // how it is read: "events", "fetch", "poll", "webpack"
+	webpack bool         // speaks webpack-hot-middleware's protocol
+	first   []frame      // what it begins with
+	queue   chan frame   // closed by the hub: no more will come
+	since   time.Time    // of the connection
+	agent   string       // User-Agent
+	remote  string       // address
+	queued  atomic.Int64 // bytes in queue, or on their way to the reader
+	by      string       // how it is read: "events", "fetch", "poll", "webpack"
 }
 
 // Publish queues e for every stream, returns its event ID and never waits for a
@@ -117,14 +126,27 @@ func (h *Hub) publish(e Event, isState bool) (string, error) {
 			}
 			own = wf
 		}
-		select {
-		case s.queue <- own:
-		default:
+		if !s.push(own) {
 			dropped = append(dropped, s.remote)
 			h.remove(s)
 		}
 	}
 	return id, nil
+}
+
+// push queues f, unless too much is queued. The hub's lock is held.
+func (s *subscriber) push(f frame) bool {
+	n := int64(len(f))
+	if queued := s.queued.Load(); queued > 0 && queued+n > queueBytes {
+		return false
+	}
+	select {
+	case s.queue <- f:
+		s.queued.Add(n)
+		return true
+	default:
+		return false
+	}
 }
 
 // ID returns the ID of the newest event. A stream that is opened with it is told all

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/devserve/devserve/client"
+	"golang.org/x/time/rate"
 )
 
 // Options tunes a [Hub]. The zero value is ready to use.
@@ -53,6 +54,10 @@ type Options struct {
 	// arrived is always allowed.
 	AllowHosts []string
 
+	// AllowOrigins are origins, as "https://app.example.com", beside our own whose pages may send requests and read the
+	// answers, by CORS.
+	AllowOrigins []string
+
 	// OnNotify is called for POST notify; nil publishes a full reload.
 	OnNotify func(reason string)
 
@@ -63,6 +68,10 @@ type Options struct {
 	// OnLog is called for POST log, with what a page wrote to its console. Level is
 	// error, warn, info, log or debug; args are JSON values. Nil discards them.
 	OnLog func(level string, args []any)
+
+	// OnOpen is called for POST open, with a path as the page knows it, relative to the site, and line and column from 1, or 0.
+	// What it returns is told to the page, so it must name no path of this machine. Nil answers that there is no editor.
+	OnOpen func(file string, line, column int) error
 
 	// Status adds to what the status endpoint tells; keys become JSON members.
 	Status func() map[string]any
@@ -98,6 +107,9 @@ func New(o Options) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := parseOrigins(o.AllowOrigins); err != nil {
+		return nil, err
+	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = defaultHeartbeat
 	}
@@ -111,13 +123,14 @@ func New(o Options) (*Hub, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Hub{
-		o:     o,
-		log:   o.Log.With("pkg", "reload"),
-		hosts: hosts,
-		token: rand.Text(),
-		nonce: strings.ToLower(rand.Text()[:10]), // 50 bits: no two runs of a machine share it
-		began: time.Now(),
-		subs:  map[*subscriber]struct{}{},
+		o:        o,
+		log:      o.Log.With("pkg", "reload"),
+		hosts:    hosts,
+		token:    rand.Text(),
+		nonce:    strings.ToLower(rand.Text()[:10]), // 50 bits: no two runs of a machine share it
+		began:    time.Now(),
+		commands: rate.NewLimiter(commandRate, commandRate),
+		subs:     map[*subscriber]struct{}{},
 	}
 	h.setState(Built{}.whole(), 0)
 	h.client = newScript(fill(client.Script(), h.token, o.Base))
@@ -172,6 +185,7 @@ var endpoints = map[string]struct {
 	"_devserve/status":    {[]string{"GET", "HEAD"}, (*Hub).serveStatus},
 	"_devserve/notify":    {[]string{"POST"}, (*Hub).serveNotify},
 	"_devserve/log":       {[]string{"POST"}, (*Hub).serveLog},
+	"_devserve/open":      {[]string{"POST"}, (*Hub).serveOpen},
 	"_devserve/send":      {[]string{"POST"}, (*Hub).serveSend},
 	"__webpack_hmr":       {[]string{"GET", "HEAD"}, (*Hub).serveWebpack},
 }

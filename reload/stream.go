@@ -183,6 +183,11 @@ func (s *subscriber) run(ctx context.Context, w *flusher, first []frame, heartbe
 		if err := w.write(batch...); err != nil {
 			return err
 		}
+		for _, f := range batch {
+			if !bytes.Equal(f, heartbeat) {
+				s.queued.Add(-int64(len(f)))
+			}
+		}
 		silent.Reset(pause)
 	}
 }

@@ -301,6 +301,29 @@ func TestSlowReaderIsDropped(t *testing.T) {
 	})
 }
 
+// A reader may lag behind by a quarter of a megabyte; one event of more reaches who has taken the rest.
+func TestQueueIsBoundInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, Options{})
+		stuck := make(chan struct{})
+		slow := openTab(t, h, request("GET", eventsPath), stuck)
+		quick := openTab(t, h, request("GET", eventsPath), nil)
+		synctest.Wait()
+		for range 3 {
+			publish(t, h, Custom{Event: "x", Data: strings.Repeat("x", queueBytes)})
+			synctest.Wait()
+		}
+		if h.Clients() != 1 || quick.ended() {
+			t.Errorf("%d clients; the quick one ended: %t", h.Clients(), quick.ended())
+		}
+		close(stuck)
+		synctest.Wait()
+		if !slow.ended() {
+			t.Error("a slow reader was not dropped")
+		}
+	})
+}
+
 func TestRetainIsBoundInBytes(t *testing.T) {
 	h := newHub(t, Options{})
 	b := built(1)

@@ -46,17 +46,18 @@ import (
 
 // Options says what to serve. Only Dir is required, and not even that with Production.
 type Options struct {
-	Dir        string            // the site's root
-	Base       string            // URL prefix under which pages see the site, as "/sub/"; "" means "/"
-	Ignore     []string          // doublestar globs, relative to Dir, that are neither watched nor reported
-	Define     map[string]string // as esbuild's Define
-	AllowHosts []string          // host names beside loopback under which requests may come
-	Proxy      map[string]string // other servers, by the beginning of the URL paths that are theirs: "/api" is itself and all below it
-	Backend    string            // another server, for all that is no file of the site; in Middleware next has its place
-	Plugins    []api.Plugin      // esbuild plugins
-	CacheDir   string            // a folder that keeps compiled modules between runs, safe to delete; "" keeps none
-	Watch      []string          // doublestar globs, absolute or from the working directory, of what the program renders its pages from
-	Log        *slog.Logger      // debug records, and errors that no caller can be told; nil discards them
+	Dir          string            // the site's root
+	Base         string            // URL prefix under which pages see the site, as "/sub/"; "" means "/"
+	Ignore       []string          // doublestar globs, relative to Dir, that are neither watched nor reported
+	Define       map[string]string // as esbuild's Define
+	AllowHosts   []string          // host names beside loopback under which requests may come
+	AllowOrigins []string          // origins, as "https://app.example.com", whose pages may read what is served, by CORS
+	Proxy        map[string]string // other servers, by the beginning of the URL paths that are theirs: "/api" is itself and all below it
+	Backend      string            // another server, for all that is no file of the site; in Middleware next has its place
+	Plugins      []api.Plugin      // esbuild plugins
+	CacheDir     string            // a folder that keeps compiled modules between runs, safe to delete; "" keeps none
+	Watch        []string          // doublestar globs, absolute or from the working directory, of what the program renders its pages from
+	Log          *slog.Logger      // debug records, and errors that no caller can be told; nil discards them
 
 	// Production, if it is not nil, makes the server one of a built site: it holds the output of devserve build, at its root or
 	// below folders that hold nothing else, as an embed.FS does. Nothing is watched, compiled or injected then, Run only waits, and what is for
@@ -78,6 +79,10 @@ type Options struct {
 	// is told why a page loads itself anew, which only the page knows. Both may be called from several goroutines.
 	OnMessage func(event string, data json.RawMessage)
 	OnReload  func(reason string)
+
+	// OnOpen opens a file of the site in the developer's editor, for a page that asks: an absolute path without links, line and column
+	// from 1, or 0. What it returns is told to the page. Nil answers that there is no editor.
+	OnOpen func(file string, line, column int) error
 
 	// OnBuild is told of every build that ended, and of a page that asked for a module that is not
 	// there; OnProgress of long builds while they run. For terminals. They must not call Close.
@@ -172,7 +177,7 @@ func New(o Options) (*Server, error) {
 	if s.templates, err = newTemplates(o.Watch, watcher.Options{Log: o.Log, OnError: s.unwatched}); err != nil {
 		return nil, err
 	}
-	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, Log: o.Log, OnMessage: s.message})
+	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins, Log: o.Log, OnMessage: s.message, OnOpen: s.opener()})
 	if err != nil {
 		return nil, err
 	}
@@ -388,6 +393,21 @@ func (s *Server) result(r builder.Result) {
 
 // unwatched is told by the watcher what it cannot watch, with the cure: a change there comes late.
 func (s *Server) unwatched(err error) { s.log.Warn(err.Error()) }
+
+// opener is what opens a file that a page names, if there is anything that can: a regular file of the site, wherever its
+// links lead in it.
+func (s *Server) opener() func(file string, line, column int) error {
+	if s.o.OnOpen == nil {
+		return nil
+	}
+	return func(name string, line, column int) error {
+		e, ok := s.files.regular(filepath.ToSlash(name))
+		if !ok {
+			return errNotFound
+		}
+		return s.o.OnOpen(filepath.Join(s.files.dir, filepath.FromSlash(e.real)), line, column)
+	}
+}
 
 // message is told by the hub what a page sends.
 func (s *Server) message(event string, data json.RawMessage) {
