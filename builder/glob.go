@@ -3,6 +3,7 @@ package builder
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path"
@@ -52,7 +53,13 @@ type glob struct {
 	name     string
 	query    string
 	base     string
+
+	where func() *api.Location
 }
+
+// globLimit is how many files and folders a call may look at: 100,000 take half a second. Without a limit, ../../** would
+// look at all of the machine while it is being written.
+const globLimit = 100_000
 
 // globs returns what must come after a script's source for its calls of import.meta.glob to mean something, and which files
 // they select; or what is wrong with them.
@@ -69,10 +76,15 @@ func (r *resolver) globs(source []byte, path string) (tail []byte, selections []
 	tables := make([]string, len(globs))
 	eager := map[string]string{} // the variable of what is imported, by specifier
 	for i, g := range globs {
-		files := r.selection(g, path)
-		selections = append(selections, files)
+		selected := r.selection(g, path)
+		selections = append(selections, selected)
+		files, ok := selected.list(r.globLimit)
+		if !ok {
+			text := fmt.Sprintf("import.meta.glob looks at more than %d files and folders: begin the pattern in one with fewer", r.globLimit)
+			return nil, nil, []api.Message{{Text: text, Location: g.where()}}
+		}
 		var table strings.Builder
-		for _, file := range files.list() {
+		for _, file := range files {
 			if file == path {
 				continue
 			}
@@ -230,11 +242,12 @@ func (b *Builder) selected(path string) bool {
 	return slices.ContainsFunc(b.globs, func(m *module) bool { return m.selects(path) })
 }
 
-// list lists the files that are there. Symbolic links to folders are not followed.
-func (s selection) list() []string {
-	var out []string
+// list lists the files that are there; not if there is more than limit to look at. Symbolic links to folders are not followed.
+func (s selection) list(limit int) (files []string, ok bool) {
+	w := globWalk{selection: s, left: limit}
 	for _, p := range s.in {
 		base, rest := doublestar.SplitPattern(p)
+		w.pattern = p
 		depth := -1 // no end
 		if !strings.Contains(rest, "**") && !strings.Contains(rest, "{") {
 			depth = strings.Count(rest, "/")
@@ -243,23 +256,33 @@ func (s selection) list() []string {
 		if filepath.VolumeName(base[1:]) != "" {
 			base = base[1:]
 		}
-		s.walk(p, filepath.Clean(base), depth, &out)
+		w.walk(filepath.Clean(base), depth)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	slices.Sort(w.found)
+	return slices.Compact(w.found), w.left >= 0
 }
 
-func (s selection) walk(pattern, dir string, depth int, out *[]string) {
+type globWalk struct {
+	selection
+	pattern string
+	left    int // until the limit
+	found   []string
+}
+
+// walk looks into dir, and into folders below it down to depth.
+func (w *globWalk) walk(dir string, depth int) {
 	entries, _ := os.ReadDir(dir) // none is no file
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		switch {
+		switch w.left--; {
+		case w.left < 0:
+			return
 		case e.IsDir():
-			if depth != 0 && s.sees(pattern, slashed(path)) {
-				s.walk(pattern, path, depth-1, out)
+			if depth != 0 && w.sees(w.pattern, slashed(path)) {
+				w.walk(path, depth-1)
 			}
-		case s.has(path) && regular(path) == nil:
-			*out = append(*out, path)
+		case w.has(path) && (e.Type().IsRegular() || e.Type() == fs.ModeSymlink && regular(path) == nil):
+			w.found = append(w.found, path)
 		}
 	}
 }
@@ -269,7 +292,7 @@ func (s selection) walk(pattern, dir string, depth int, out *[]string) {
 func findGlobs(source []byte, path, name string) (globs []glob, wrong []api.Message) {
 	o := api.TransformOptions{
 		Loader: loaderOf(filepath.Ext(path)), Define: map[string]string{"import.meta.glob": globWord}, JSX: api.JSXPreserve,
-		MinifyWhitespace: true, Charset: api.CharsetUTF8, Sourcefile: name, Sourcemap: api.SourceMapExternal,
+		MinifyWhitespace: true, Charset: api.CharsetUTF8, Sourcemap: api.SourceMapExternal, SourcesContent: api.SourcesContentExclude,
 		LogLevel: api.LogLevelSilent, TsconfigRaw: `{"compilerOptions": {"experimentalDecorators": true}}`,
 	}
 	printed := api.Transform(string(source), o)
@@ -279,15 +302,16 @@ func findGlobs(source []byte, path, name string) (globs []glob, wrong []api.Mess
 			return globs, wrong
 		}
 		rest = after
+		at := len(printed.Code) - len(after) - len(globWord)
+		where := func() *api.Location { return unprinted(source, name, printed, at) }
 		g, problem := parseGlob(after)
-		if problem == "" {
+		if g.where = where; problem == "" {
 			if !slices.ContainsFunc(globs, func(o glob) bool { return o.text == g.text }) {
 				globs = append(globs, g)
 			}
 			continue
 		}
-		at := len(printed.Code) - len(after) - len(globWord)
-		wrong = append(wrong, api.Message{Text: problem, Location: unprinted(source, name, printed, at)})
+		wrong = append(wrong, api.Message{Text: problem, Location: where()})
 	}
 }
 

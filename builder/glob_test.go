@@ -176,6 +176,10 @@ import * as __devserve_glob0 from "./.foo/test.ts";
 			t.Errorf("%s:\n%s\nwant:\n%s", test.call, got, want)
 		}
 	}
+	s.b.resolver.globLimit = 8
+	if got, want := globTable(t, s, importer, `import.meta.glob("./a.ts"); import.meta.glob("./**")`), "1:28 import.meta.glob looks at more than 8 files and folders: begin the pattern in one with fewer"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 	if got := globTable(t, s, "[odd] {dir}/x.ts", `import.meta.glob("./*.ts")`); got != `"./y \"'é.ts": () => import("./y \"'é.ts")` {
 		t.Error("in a folder whose name has signs of patterns: ", got)
 	}
@@ -212,7 +216,7 @@ func TestSelectionAgrees(t *testing.T) {
 				}
 			}
 			slices.Sort(has)
-			if files := sel.list(); !slices.Equal(files, has) {
+			if files, ok := sel.list(1000); !ok || !slices.Equal(files, has) {
 				t.Errorf("%s, %v: found %q, has %q", patterns, all_, files, has)
 			}
 		}
@@ -259,4 +263,35 @@ func BenchmarkGlobsNone(b *testing.B) {
 	for b.Loop() {
 		s.b.resolver.globs(source, s.path("src/m0/c0.tsx"))
 	}
+}
+
+func FuzzGlobs(f *testing.F) {
+	for _, s := range []string{
+		`("./*.ts")`, `(["./*", "!**/a"], { eager: true, import: "a", query: { a: 1, "b": -.5, c: true } })`, "(`./\\u{61}*`, {})",
+		`<T>('./[a', { base: "../" })`, `?.("./{a,b{c}}")`, `("./a"` + "\n//\u2028)", `("/**/*.{ts,tsx}")`,
+	} {
+		f.Add(s, "a.ts")
+	}
+	dir := f.TempDir()
+	for _, name := range []string{"a.ts", "b.ts"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+			f.Fatal(err)
+		}
+	}
+	r := newResolver(dir, "/", false)
+	f.Fuzz(func(t *testing.T, call, name string) {
+		source := []byte("import.meta.glob" + call)
+		path := filepath.Join(dir, "x"+filepath.Ext(name))
+		tail, _, wrong := r.globs(source, path)
+		for _, m := range wrong {
+			place(m.Location)
+		}
+		if tail == nil {
+			return
+		}
+		o := api.TransformOptions{Loader: loaderOf(filepath.Ext(path)), LogLevel: api.LogLevelSilent}
+		if r := api.Transform(string(source)+string(tail), o); len(r.Errors) > 0 {
+			t.Errorf("%s%s\n%v", source, tail, r.Errors)
+		}
+	})
 }

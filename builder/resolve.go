@@ -36,6 +36,8 @@ type resolver struct {
 	plugins bool // the user has plugins, which must see every import
 	compat  bool // Preact stands in for React
 
+	globLimit int // how much a call of import.meta.glob may look at
+
 	mu    sync.Mutex
 	dirs  map[string]map[string]fs.FileMode // directory listings; nil for none
 	asked map[question]answer
@@ -52,7 +54,7 @@ type answer struct {
 }
 
 func newResolver(dir, base string, plugins bool) *resolver {
-	r := &resolver{dir: dir, base: base, plugins: plugins}
+	r := &resolver{dir: dir, base: base, plugins: plugins, globLimit: globLimit}
 	r.forget()
 	return r
 }
