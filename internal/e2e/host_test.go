@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	program "github.com/devserve/devserve/command"
 	"github.com/devserve/devserve/server"
 	"github.com/evanw/esbuild/pkg/api"
 )
@@ -36,6 +37,9 @@ type uses struct {
 	binary bool        // the server is the command, in a process of its own
 	gate   bool        // builds can be held up
 	header http.Header // added to every answer
+
+	backend bool     // what is no file of the site is another server's
+	cmd     []string // commands that run in ../program
 
 	without []string // what browsers lack
 	buffer  []string // methods whose event streams arrive when they end
@@ -50,6 +54,7 @@ type host struct {
 	events   *events
 	messages *messages
 	front    *front
+	backend  *backend // nil unless it is used
 
 	site *server.Server     // in this process,
 	cmd  *exec.Cmd          // or in one of its own
@@ -138,7 +143,7 @@ func (h *host) listen() (net.Listener, error) {
 }
 
 // startHere starts a server in this process, where the race detector sees it.
-func (h *host) startHere(l net.Listener) error {
+func (h *host) startHere(l net.Listener) (err error) {
 	o := server.Options{
 		Dir: h.dir, Base: h.uses.base, Ignore: h.uses.ignore,
 		Log:       slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -146,6 +151,17 @@ func (h *host) startHere(l net.Listener) error {
 	}
 	if h.uses.app {
 		o.Watch = []string{filepath.Join(filepath.Dir(h.dir), "app")}
+	}
+	if h.uses.backend {
+		if h.backend == nil {
+			if h.backend, err = newBackend(); err != nil {
+				return err
+			}
+		}
+		o.Backend = "http://" + h.backend.addr
+	}
+	for _, line := range h.uses.cmd {
+		o.Commands = append(o.Commands, program.Spec{Line: line, Dir: filepath.Join(filepath.Dir(h.dir), "program")})
 	}
 	if h.uses.gate {
 		o.Plugins = []api.Plugin{h.front.plugin()}

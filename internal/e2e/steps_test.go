@@ -29,6 +29,8 @@ import (
 //	use base /sub/             under a base
 //	use ignore GLOB            and what is not watched
 //	use app                    around a program that renders ../app/*.tmpl, one for each path
+//	use backend                before another server, which serves ../backend once it is started
+//	use cmd LINE               with a command that runs in ../program
 //	use binary                 by the command, in a process of its own
 //	use gate                   with builds that can be held up
 //	use header NAME: VALUE     with a header on every answer
@@ -90,6 +92,7 @@ import (
 //
 //	stop server, kill server, start server    at the same address
 //	hold PATH, release PATH    answers to requests for it; hold builds, release builds
+//	start backend, stop backend
 //	full reload REASON         by Server.Reload
 //	publish EVENT JSON         by Server.Publish
 //	heard EVENT = JSON         what pages sent by that name last, sooner or later; JSON may be missing
@@ -157,15 +160,17 @@ func init() {
 		"mkdir":   func(s *scenario, rest string) error { return os.MkdirAll(s.path(rest), 0o777) },
 		"symlink": two(func(s *scenario, target, name string) error { return s.link(target, name) }),
 
-		"start server": func(s *scenario, _ string) error { return s.startServer() },
-		"stop server":  func(s *scenario, _ string) error { s.srv.end(false); return nil },
-		"kill server":  func(s *scenario, _ string) error { s.srv.end(true); return nil },
-		"hold":         func(s *scenario, rest string) error { s.srv.front.hold(gate(rest)); return nil },
-		"release":      func(s *scenario, rest string) error { s.srv.front.release(gate(rest)); return nil },
-		"lose event":   func(s *scenario, _ string) error { s.srv.front.lose(); return nil },
-		"publish":      (*scenario).publish,
-		"heard":        (*scenario).heard,
-		"full reload":  func(s *scenario, rest string) error { return s.srv.site.Reload(rest) },
+		"start server":  func(s *scenario, _ string) error { return s.startServer() },
+		"stop server":   func(s *scenario, _ string) error { s.srv.end(false); return nil },
+		"kill server":   func(s *scenario, _ string) error { s.srv.end(true); return nil },
+		"start backend": func(s *scenario, _ string) error { return s.startBackend() },
+		"stop backend":  func(s *scenario, _ string) error { s.srv.backend.stop(); return nil },
+		"hold":          func(s *scenario, rest string) error { s.srv.front.hold(gate(rest)); return nil },
+		"release":       func(s *scenario, rest string) error { s.srv.front.release(gate(rest)); return nil },
+		"lose event":    func(s *scenario, _ string) error { s.srv.front.lose(); return nil },
+		"publish":       (*scenario).publish,
+		"heard":         (*scenario).heard,
+		"full reload":   func(s *scenario, rest string) error { return s.srv.site.Reload(rest) },
 
 		"requests": (*scenario).requests,
 		"builds":   (*scenario).builds,
@@ -308,6 +313,10 @@ func (s *scenario) use(rest string) error {
 		s.uses.ignore = append(s.uses.ignore, value)
 	case "app":
 		s.uses.app = true
+	case "backend":
+		s.uses.backend = true
+	case "cmd":
+		s.uses.cmd = append(s.uses.cmd, value)
 	case "binary":
 		s.uses.binary = true
 	case "gate":
