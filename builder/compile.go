@@ -361,6 +361,7 @@ type metafile struct {
 		Inputs     map[string]struct{} `json:"inputs"`
 		Imports    []metaImport        `json:"imports"`
 		EntryPoint string              `json:"entryPoint"`
+		CSSBundle  string              `json:"cssBundle"`
 	} `json:"outputs"`
 }
 

@@ -112,11 +112,11 @@ func (b *Builder) Release(ctx context.Context, o ReleaseOptions) (*Release, erro
 	for _, e := range o.Entries {
 		switch e.Use {
 		case EntryScript:
-			r.made(e, r.script(b.path(e.File), api.FormatIIFE, true, nil))
+			r.made(e, r.script(r.file(e.File), api.FormatIIFE, true, nil))
 		case EntryStyle:
-			r.made(e, r.styleFile(b.path(e.File)))
+			r.made(e, r.styleFile(r.file(e.File)))
 		case EntryAsset:
-			r.made(e, r.asset(b.path(e.File)))
+			r.made(e, r.asset(r.file(e.File)))
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -137,6 +137,15 @@ func (b *Builder) Release(ctx context.Context, o ReleaseOptions) (*Release, erro
 // path is the absolute path of a file of the site.
 func (b *Builder) path(name string) string {
 	return filepath.Join(b.resolver.dir, filepath.FromSlash(name))
+}
+
+// file is the absolute path of a file of the site, under the name that esbuild knows it by.
+func (r *releasing) file(name string) string {
+	path := r.b.path(name)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
 }
 
 // unique drops what several importers were told alike.
@@ -354,7 +363,7 @@ func (r *releasing) modules() {
 		if e.Use != EntryModule {
 			continue
 		}
-		in := r.b.path(e.File)
+		in := r.file(e.File)
 		if e.Code != "" {
 			in = pluginName + ":" + strconv.Itoa(len(entries))
 		}
@@ -378,7 +387,7 @@ func (r *releasing) modules() {
 	}
 	names := newOutputs(r, built, meta).emit(true, true)
 	for i, e := range entries {
-		key := r.b.resolver.rel(r.b.path(e.File))
+		key := r.b.resolver.rel(r.file(e.File))
 		if e.Code != "" {
 			key = inlineNamespace + ":" + p.inlinePath(i)
 		}
@@ -576,9 +585,8 @@ func (p *releasePlugin) loading(pb api.PluginBuild) {
 		} else if err != nil {
 			return api.OnLoadResult{}, errors.New(readError(rel, err).Text)
 		}
-		loader := loaderOf(ext)
-		contents := p.withURLs(string(data), filepath.Dir(args.Path), loader, rel) + p.globs(data, args.Path)
-		return api.OnLoadResult{Contents: &contents, Loader: loader}, nil
+		contents := p.withURLs(string(data), filepath.Dir(args.Path), loaderOf(ext), rel) + p.globs(data, args.Path)
+		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderDefault}, nil
 	})
 }
 
@@ -591,7 +599,7 @@ func (p *releasePlugin) globs(source []byte, path string) string {
 	return string(tail)
 }
 
-// loaderOf is esbuild's loader for a script; .js may have JSX, as in development.
+// loaderOf is esbuild's loader for a script where that is not told by a file; .js may have JSX, as in development.
 func loaderOf(ext string) api.Loader {
 	switch ext {
 	case ".ts", ".mts", ".cts":

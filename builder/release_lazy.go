@@ -49,12 +49,21 @@ func newOutputs(r *releasing, built api.BuildResult, meta metafile) *outputs {
 		}
 		o.chunks[c.name] = c
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, f := range built.OutputFiles {
 		name := outputName(f.Path)
 		if c := o.chunks[name]; c != nil {
 			c.code = f.Contents
-		} else if c := o.chunks[strings.TrimSuffix(name, ".map")]; c != nil {
+			continue
+		}
+		if c := o.chunks[strings.TrimSuffix(name, ".map")]; c != nil {
 			c.smap = f.Contents
+			continue
+		}
+		r.out.Files[name] = f.Contents // what the user's plugins brought, and esbuild joined
+		if path.Ext(name) == ".css" {
+			r.chunks[name] = &Chunk{File: name, Name: unhashed(name)}
 		}
 	}
 	return o
@@ -217,6 +226,11 @@ func (o *outputs) joinSheets(split bool) {
 			i += n
 		}
 		o.styles[entry] = files
+	}
+	for _, out := range o.meta.Outputs {
+		if out.CSSBundle != "" && out.EntryPoint != "" {
+			o.styles[out.EntryPoint] = append(o.styles[out.EntryPoint], outputName(out.CSSBundle))
+		}
 	}
 }
 
