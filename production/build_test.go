@@ -197,15 +197,32 @@ func FuzzPage(f *testing.F) {
 				at = l.end
 			}
 		}
-		s := &site{dir: t.TempDir(), base: "/"}
-		if err := s.scan(p); err != nil {
-			t.Fatal(err)
-		}
 		if slices.ContainsFunc(p.refs, func(r ref) bool { return r.inline }) {
 			return
 		}
+		s := &site{base: "/"}
 		if got := s.rewrite(p, nil, nil); !bytes.Equal(got, src) {
 			t.Fatalf("%q became %q", src, got)
+		}
+		for _, r := range p.refs {
+			for i := range r.links {
+				r.links[i].name, r.links[i].public = "x&y", true
+			}
+		}
+		out := s.rewrite(p, nil, nil)
+		again, _ := readPage("x.html", out)
+		if len(again.refs) != len(p.refs) {
+			t.Fatalf("%q became %q", src, out)
+		}
+		last, now := 0, 0
+		for i, r := range p.refs {
+			if a := again.refs[i]; string(src[last:r.start]) != string(out[now:a.start]) || len(r.links) > 0 && !strings.Contains(a.text, "/x&y") {
+				t.Fatalf("%q became %q at %+v", src, out, r)
+			}
+			last, now = r.end, again.refs[i].end
+		}
+		if string(src[last:]) != string(out[now:]) {
+			t.Fatalf("%q became %q at its end", src, out)
 		}
 	})
 }

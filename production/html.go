@@ -406,7 +406,7 @@ func (s *site) rewrite(p *page, release *builder.Release, m Manifest) []byte {
 			continue
 		}
 		// Where the text stands as it is read, without character references, only the URLs are written over.
-		text, plain, last := "", "", 0
+		text, plain, last, written := "", "", 0, false
 		for _, l := range r.links {
 			if l.name == "" {
 				continue
@@ -418,9 +418,9 @@ func (s *site) rewrite(p *page, release *builder.Release, m Manifest) []byte {
 			u += l.fragment
 			text += r.text[last:l.start] + u
 			plain += r.text[last:l.start] + html.EscapeString(u)
-			last = l.end
+			last, written = l.end, true
 		}
-		if last == 0 {
+		if !written {
 			continue
 		}
 		text += r.text[last:]
@@ -444,8 +444,10 @@ func (s *site) rewrite(p *page, release *builder.Release, m Manifest) []byte {
 	return out.Bytes()
 }
 
-// url is where a page finds a file of the output.
-func (s *site) url(name string) string { return (&url.URL{Path: s.base + name}).EscapedPath() }
+// url is where a page finds a file of the output, fit for url() without quotes.
+func (s *site) url(name string) string {
+	return strings.NewReplacer("'", "%27", "(", "%28", ")", "%29").Replace((&url.URL{Path: s.base + name}).EscapedPath())
+}
 
 // headTags are the tags for what the scripts of a page need: style sheets in the order of the scripts, and the scripts that
 // they import, which the browser then need not find one by one. They stand at the end of the head, where the style sheets come
