@@ -60,7 +60,7 @@ func (d *decoding) run(open func(io.Reader) (io.Reader, error), w io.Writer) err
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, r) // and not by Read: zstd's waits for a second block before it returns the first
+	_, err = io.Copy(w, r)
 	if errors.Is(err, gzip.ErrHeader) {
 		return nil // after the end: browsers, too, overlook what is no second member
 	}

@@ -90,6 +90,10 @@ func TestInjectDecodes(t *testing.T) {
 func TestInjectDecodesAllForms(t *testing.T) {
 	const page = "<!doctype html><title>x</title>"
 	gz, zst := encoded("gzip", page), encoded("zstd", page)
+	var long strings.Builder // its gzip too
+	for i := range 20_000 {
+		fmt.Fprintf(&long, "<p>%x</p>", i*i)
+	}
 	header := func(code int, lines ...string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			for _, line := range lines {
@@ -111,7 +115,8 @@ func TestInjectDecodesAllForms(t *testing.T) {
 		{"two members", header(200, "Content-Encoding: gzip"), append(bytes.Clone(gz), gz...), "<!doctype html>" + tag + "<title>x</title>" + page},
 		{"two frames", header(200, "Content-Encoding: zstd"), append(bytes.Clone(zst), zst...), "<!doctype html>" + tag + "<title>x</title>" + page},
 		{"a script appended in plain", header(200, "Content-Encoding: gzip"), append(bytes.Clone(gz), "<script>x</script>"...), "<!doctype html>" + tag + "<title>x</title>"},
-		{"no page", header(200, "Content-Encoding: gzip"), encoded("gzip", "<p>x"), "<p>x"},
+		{"long", header(200, "Content-Encoding: gzip"), encoded("gzip", page+long.String()), "<!doctype html>" + tag + "<title>x</title>" + long.String()},
+		{"no page", header(200, "Content-Encoding: gzip", `ETag: "v1"`), encoded("gzip", "<p>x"), "<p>x"},
 		{"UTF-16", header(200, "Content-Encoding: gzip"), encoded("gzip", "\xff\xfe<\x00h\x00"), "\xff\xfe<\x00h\x00"},
 		{"nothing", header(200, "Content-Encoding: gzip"), nil, ""},
 		{"nothing, compressed", header(200, "Content-Encoding: gzip"), encoded("gzip", ""), ""},
@@ -129,8 +134,12 @@ func TestInjectDecodesAllForms(t *testing.T) {
 				t.Errorf("%s: wrote %d: %v", test.name, n, err)
 			}
 		})))
-		if _, got := askFor(t, "GET", srv.URL, "Accept-Encoding: x"); got != test.want {
-			t.Errorf("%s:\n got %q\nwant %q", test.name, got, test.want)
+		res, got := askFor(t, "GET", srv.URL, "Accept-Encoding: x")
+		if got != test.want {
+			t.Errorf("%s:\n got %.200q\nwant %.200q", test.name, got, test.want)
+		}
+		if tag := res.Header.Get("ETag"); tag != "" && tag != `W/"v1"` {
+			t.Errorf("%s: the tag of other bytes, %s", test.name, tag)
 		}
 	}
 }
