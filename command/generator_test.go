@@ -162,6 +162,34 @@ func TestGeneratorNeverEnds(t *testing.T) {
 	}
 }
 
+// What a generator writes in each run is found out by two runs, and the last one waits for a pause.
+func TestSettle(t *testing.T) {
+	g, err := New([]Spec{{Line: "gen", Generator: true, Watch: []string{"*"}}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := g.units[0]
+	for i, tt := range []struct {
+		during       []string
+		again, pause bool
+	}{
+		{nil, false, false},
+		{[]string{"a", "b"}, true, false}, // the user, or the generator
+		{[]string{"a", "c"}, true, false}, // a: the generator. c: who knows
+		{[]string{"a", "c"}, true, true},  // c: the generator. The user may have saved both, too
+		{[]string{"a", "c"}, false, false},
+		{[]string{"a"}, false, false},
+		{[]string{"a", "c"}, true, false}, // it does not write c in each run after all
+		{[]string{"a"}, false, false},
+	} {
+		u.wanted, u.hold = false, time.Time{}
+		u.settle(tt.during)
+		if u.wanted != tt.again || u.hold.IsZero() == tt.pause {
+			t.Errorf("%d: wanted %v, until %v", i, u.wanted, u.hold)
+		}
+	}
+}
+
 // A save during a run is not lost, and cuts no run short.
 func TestSaveDuringRun(t *testing.T) {
 	dir := t.TempDir()

@@ -24,6 +24,7 @@ import (
 )
 
 func main() {
+	os.WriteFile("pid", []byte(fmt.Sprint(os.Getpid())), 0o666)
 	l, err := net.Listen("tcp", os.Getenv("ADDR"))
 	if err != nil {
 		panic(err)
@@ -66,13 +67,21 @@ func TestGoRun(t *testing.T) {
 	if len(s.Files) != 1 || s.Files[0] != "cmd/api/main.go" || s.Reason == "" || s.Took == 0 {
 		t.Errorf("state %+v", s)
 	}
-	want := Diagnostic{Source: "go", Text: "undefined: nothing", File: "cmd/api/main.go", Line: 19, Column: 23,
+	want := Diagnostic{Source: "go", Text: "undefined: nothing", File: "cmd/api/main.go", Line: 20, Column: 23,
 		LineText: "\t\tfmt.Fprint(c, \"two\"+nothing)"}
 	if len(s.Diagnostics) != 1 || !equal(s.Diagnostics[0], want) {
 		t.Errorf("diagnostics %+v, want %+v", s.Diagnostics, want)
 	}
 	if err := f.Wait(t.Context()); err != nil { // there is something to serve
 		t.Error(err)
+	}
+
+	n = f.now()
+	kill(t, read1(t, filepath.Join(dir, "pid"))) // it comes back, but its source is still broken
+	f.told(n, "api", "crashed", func(s State) bool { return s.Phase == Failed && !s.Serving && len(s.Diagnostics) == 2 })
+	s = f.told(n, "api", "serves again", func(s State) bool { return s.Serving })
+	if s.Phase != Failed || len(s.Diagnostics) != 1 || !equal(s.Diagnostics[0], want) || ask(addr) != "one" {
+		t.Errorf("%+v", s)
 	}
 
 	n = f.now()
@@ -108,6 +117,64 @@ func TestBurst(t *testing.T) {
 		}
 	}
 	poll(t, "the newest answers", func() bool { return ask(addr) == "burst 29" })
+}
+
+// A build that is old news is ended, however long it would take.
+func TestBuildIsCancelled(t *testing.T) {
+	dir := t.TempDir()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(exe, filepath.Join(dir, "go")); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(dir, "main.go"), "hang")
+	s := self("go")
+	s.Args = []string{filepath.Join(dir, "go"), "run", "."}
+	f := run(t, dir, Options{Grace: 50 * time.Millisecond}, s)
+	poll(t, "the first build", func() bool { return lines(filepath.Join(dir, "builds.log")) == 1 })
+	f.edit("main.go", "better")
+	f.reached(0, "go", Ready)
+	if n := lines(filepath.Join(dir, "builds.log")); n != 2 {
+		t.Errorf("%d builds", n)
+	}
+}
+
+// When something else has the port, its answers do not make a program ready that dies of that.
+func TestPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := self("listen", l.Addr().String())
+	s.Ready = Dial(l.Addr().String())
+	f := run(t, t.TempDir(), Options{}, s)
+	d := f.reached(0, "listen", Failed).Diagnostics[0]
+	if len(d.Notes) == 0 || !strings.Contains(d.Notes[0].Text, "Another program has the port") {
+		t.Errorf("%+v", d)
+	}
+	f.mu.Lock()
+	for _, s := range f.states {
+		if s.Serving {
+			t.Errorf("%+v", s)
+		}
+	}
+	f.mu.Unlock()
+	poll(t, "the word on it", func() bool { return f.printed("something else answers already") })
+}
+
+// What ends when its input does goes on; what has ended well is not started again.
+func TestInput(t *testing.T) {
+	f := run(t, t.TempDir(), Options{}, self("eof"), Spec{Name: "true", Line: "true"})
+	f.reached(0, "eof", Ready)
+	if s := f.reached(0, "true", Stopped); s.Reason != "it has ended" {
+		t.Errorf("%+v", s)
+	}
+	if err := f.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestEmbedded(t *testing.T) {

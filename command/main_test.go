@@ -3,12 +3,14 @@ package command
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +26,9 @@ const childEnv = "COMMAND_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(childEnv); role != "" {
+		if role == "go" && os.Args[1] != "build" {
+			role = "mute" // what was built
+		}
 		children[role](os.Args[1:])
 		os.Exit(0)
 	}
@@ -44,10 +49,10 @@ var children = map[string]func(args []string){
 	// mute: neither answers nor ends.
 	"mute": func([]string) { select {} },
 
-	// parent FILE: starts a child and a grandchild that ignore signals, one in a session of its own whose parent is
-	// gone, writes their numbers to FILE, and goes on.
+	// parent FILE: starts processes that ignore signals, writes their numbers to FILE, and goes on. One is in its group,
+	// one has left that and knows nothing of its parent's variables, one is in a session of its own with its parent gone.
 	"parent": func(args []string) {
-		pids := []string{strconv.Itoa(os.Getpid()), spawn("family", false), spawn("family", true)}
+		pids := []string{strconv.Itoa(os.Getpid()), spawn(child("family")), spawn(leaveGroup(child("family"))), orphan()}
 		write(args[0], strings.Join(pids, "\n"))
 		select {}
 	},
@@ -56,10 +61,10 @@ var children = map[string]func(args []string){
 		select {}
 	},
 	// orphan: starts a family of one and prints its number.
-	"orphan": func([]string) { fmt.Println(spawn("family", false)) },
+	"orphan": func([]string) { fmt.Println(spawn(detach(child("family")))) },
 
 	// leave FILE: ends well but leaves a process behind.
-	"leave": func(args []string) { write(args[0], spawn("family", false)) },
+	"leave": func(args []string) { write(args[0], spawn(child("family"))) },
 
 	// fail CODE TEXT...: says something and ends with that code.
 	"fail": func(args []string) {
@@ -111,6 +116,22 @@ var children = map[string]func(args []string){
 		select {}
 	},
 
+	// go: is a go command that never ends a build of a main.go with "hang" in it, and builds a mute program of others.
+	"go": func(args []string) {
+		text, _ := os.ReadFile("main.go")
+		logLine("builds.log")
+		if strings.Contains(string(text), "hang") {
+			signal.Ignore(os.Interrupt)
+			select {}
+		}
+		exe, _ := os.Executable()
+		if err := os.Symlink(exe, args[slices.Index(args, "-o")+1]); err != nil {
+			panic(err)
+		}
+	},
+	// eof: ends when there is nothing more to read.
+	"eof": func([]string) { _, _ = io.Copy(io.Discard, os.Stdin) },
+
 	// slow MS: takes that long, and adds a line to log when it begins and when it ends.
 	"slow": func(args []string) {
 		ms, _ := strconv.Atoi(args[0])
@@ -147,24 +168,32 @@ func listen(addr string) {
 	}
 }
 
-// spawn starts a child of that role and returns its number; orphaned, it has a session of its own and no parent.
-func spawn(role string, orphaned bool) string {
-	exe, _ := os.Executable()
+// child is this program in another part, that of a child of the child's.
+func child(role string) *exec.Cmd {
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
 	cmd := exec.Command(exe)
-	if orphaned {
-		cmd.Env = append(os.Environ(), childEnv+"=orphan")
-		detach(cmd)
-		out, _ := cmd.Output()
-		return strings.TrimSpace(string(out))
-	}
 	cmd.Env = append(os.Environ(), childEnv+"="+role)
-	if os.Getenv(childEnv) == "orphan" {
-		detach(cmd)
-	}
+	return cmd
+}
+
+// spawn starts cmd and returns its number.
+func spawn(cmd *exec.Cmd) string {
 	if err := cmd.Start(); err != nil {
 		panic(err)
 	}
 	return strconv.Itoa(cmd.Process.Pid)
+}
+
+// orphan starts a daemon as daemons start themselves, and returns its number.
+func orphan() string {
+	out, err := detach(child("orphan")).Output()
+	if err != nil {
+		panic(err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func logLine(name string) {

@@ -85,7 +85,7 @@ func (p *process) supervise(r, hold *os.File) {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		_, _ = io.Copy(p.out, onlyReader{r})
+		_, _ = io.Copy(p.out, r)
 	}()
 	exited := make(chan struct{})
 	go func() {
@@ -126,7 +126,7 @@ func (p *process) finish(exited <-chan struct{}) {
 			p.tree.signal(p.gentle)
 		}
 		if killed {
-			p.tree.kill() // again, as it may have started something meanwhile
+			p.tree.kill() // each time, as it may have started something meanwhile
 		}
 		wake := exited
 		if isClosed(exited) {
@@ -143,7 +143,6 @@ func (p *process) finish(exited <-chan struct{}) {
 				}
 			}
 			killed = true
-			p.tree.kill()
 			limit.Reset(killing)
 		}
 	}
@@ -157,6 +156,3 @@ func isClosed(c <-chan struct{}) bool {
 		return false
 	}
 }
-
-// onlyReader hides from io.Copy what would read more than is asked for.
-type onlyReader struct{ io.Reader }

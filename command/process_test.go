@@ -49,7 +49,7 @@ func TestFamilyEnds(t *testing.T) {
 	f := run(t, dir, Options{Grace: 50 * time.Millisecond}, s)
 	file := filepath.Join(dir, "pids")
 	first := family(t, file)
-	if len(first) != 3 {
+	if len(first) != 4 {
 		t.Fatalf("%q", first)
 	}
 

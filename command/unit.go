@@ -14,6 +14,7 @@ import (
 
 const (
 	settled  = 250 * time.Millisecond // that a program without a Probe must live to be ready
+	doubted  = 3 * time.Second        // the same when something else has answered before it was started
 	readyIn  = 30 * time.Second       // default of Spec.ReadyTimeout
 	cancelIn = time.Second            // that a build has to clean up after itself when it is not wanted any more
 
@@ -607,11 +608,16 @@ func (u *unit) taken(ctx context.Context) bool {
 func (u *unit) probe(ctx context.Context, taken bool) {
 	limit := time.NewTimer(u.spec.ReadyTimeout)
 	defer limit.Stop()
-	if taken || u.spec.Ready == nil {
-		select {
-		case <-ctx.Done():
-		case <-time.After(settled):
-		}
+	lives := time.Duration(0)
+	switch {
+	case taken:
+		lives = doubted
+	case u.spec.Ready == nil:
+		lives = settled
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(lives):
 	}
 	for gap := firstGap; ctx.Err() == nil; gap = min(2*gap, lastGap) {
 		var err error
@@ -648,7 +654,7 @@ func (u *unit) answered(err error) {
 		d := Diagnostic{Source: "exit", Text: text}
 		u.fail(text, slices.Concat(u.broken, []Diagnostic{d})...)
 	case u.broken != nil:
-		u.fail(u.now.Reason, u.broken...)
+		u.fail("it answers again, but the last build has failed", u.broken...)
 	default:
 		s := u.enter(Ready)
 		if u.now.Phase == Failed {
