@@ -10,17 +10,19 @@ import type { Diagnostic } from "./protocol";
 const aftermath = 3000;
 
 /**
- * Watches for errors that nobody catches; `report` is told once of each that a change has caused (React 18 throws each
- * twice). Returns what to call when the page changes.
+ * Watches for errors that nobody catches; `report` is told of those that a change has caused, once of each: React 18 renders
+ * what threw again, and tells the page of each time. Returns what to call when the page changes.
  */
 export function watchUncaught(report: (thrown: Error) => void): () => void {
   let changed = performance.now();
-  const reported = new Set<Error>();
+  const reported = new Set<string>();
   addEventListener("error", ({ error }) => {
     // Browsers report ResizeObserver's loops without an error; extensions have no frame of ours.
-    if (!(error instanceof Error) || culprit(error) || frames(error).length === 0) return;
-    if (performance.now() - changed >= aftermath || reported.has(error)) return;
-    reported.add(error);
+    if (!(error instanceof Error) || culprit(error)) return;
+    const [place] = frames(error);
+    const same = `${String(error)} ${place}`;
+    if (!place || performance.now() - changed >= aftermath || reported.has(same)) return;
+    reported.add(same);
     report(error);
   });
   return () => {
