@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/andybalholm/brotli"
+	"github.com/devserve/devserve/internal/leaktest"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -334,6 +335,27 @@ func TestInjectDecodingEnds(t *testing.T) {
 		}()
 		handler(func(http.ResponseWriter) { panic("mine") }).ServeHTTP(httptest.NewRecorder(), request("GET", "/"))
 	}()
+}
+
+// A connection can be taken over in the middle of an encoded body; nothing is left running.
+func TestInjectDecodingHijacked(t *testing.T) {
+	leaktest.Check(t)
+	h := newHub(t, Options{})
+	srv := serve(t, h.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write(encoded("gzip", "<!doctype html><p>x")[:20])
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+		conn.Close()
+	})))
+	if res, err := http.Get(srv.URL); err != nil || res.StatusCode != 204 {
+		t.Errorf("got %v, %v", res, err)
+	}
 }
 
 // failing is a writer whose reader has gone.

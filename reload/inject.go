@@ -155,6 +155,7 @@ func (in *injector) mark() string { return "+" + in.id + `"` }
 func (in *injector) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := in.Writer.Hijack()
 	if err == nil {
+		in.stop()
 		in.state, in.buf, in.coded, in.length = pass, nil, nil, 0
 	}
 	return conn, rw, err

@@ -11,7 +11,7 @@
 //   - The hub's own endpoints, and whatever [Hub.Guard] wraps, are out of reach of
 //     other sites, including one whose name was pointed at this machine.
 //   - [Hub.Inject] adds one script element to complete HTML documents and changes
-//     no other byte of any body.
+//     no other byte of any body, but that a compressed document is sent decoded.
 //
 // The package knows no bundler and can be used without one: a program that only
 // wants its pages reloaded calls [Hub.Reload].
