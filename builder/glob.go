@@ -34,7 +34,8 @@ import (
 // where code can have it. Only literals may follow.
 //
 // Two things differ from Vite: what is imported eagerly runs after the module's other imports, not before them, and an eager
-// import of a name that a file does not export is undefined.
+// import of a name that a file does not export is undefined. A file that comes to a folder that is not watched, as those
+// outside of the site, is found when the module is compiled next.
 
 const (
 	globWord = "__devserve_glob"
