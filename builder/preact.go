@@ -59,6 +59,11 @@ func (b *Builder) joinPreact(pb api.PluginBuild) {
 		}
 		return api.OnLoadResult{Contents: &contents, ResolveDir: b.resolver.dir, Loader: api.LoaderJS}, nil
 	})
+	b.standInForReact(pb)
+}
+
+// standInForReact gives who imports React preact/compat, if there is no React.
+func (b *Builder) standInForReact(pb api.PluginBuild) {
 	pb.OnResolve(api.OnResolveOptions{Filter: "^react(-dom)?(/|$)"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
 		if _, ok := args.PluginData.(ours); ok {
 			return api.OnResolveResult{}, nil

@@ -461,6 +461,9 @@ func (p *releasePlugin) plugins() []api.Plugin {
 func (p *releasePlugin) inlinePath(i int) string { return p.entries[i].File + "?" + strconv.Itoa(i) }
 
 func (p *releasePlugin) resolving(pb api.PluginBuild) {
+	if p.b.resolver.compat {
+		p.b.standInForReact(pb)
+	}
 	pb.OnResolve(api.OnResolveOptions{Filter: ".*"}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
 		if _, ok := args.PluginData.(ours); ok {
 			return api.OnResolveResult{}, nil
