@@ -583,6 +583,46 @@ func bytesIn(s string, n int) func(func(string) bool) {
 	}
 }
 
+// Over HTTP/2 a page is injected, streamed and cut off as over HTTP/1.1.
+func TestInjectHTTP2(t *testing.T) {
+	h := newHub(t, Options{})
+	srv := httptest.NewUnstartedServer(h.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Trailer", "X-Sum")
+		if r.URL.Path == "/encoded" {
+			w.Header().Set("Content-Encoding", "zstd")
+			w.Write(encoded("zstd", "<!doctype html><p>x"))
+		} else {
+			w.Header().Set("Content-Length", "19")
+			io.WriteString(w, "<!doctype html>")
+			w.(http.Flusher).Flush()
+			if r.URL.Path == "/short" {
+				return
+			}
+			io.WriteString(w, "<p>x")
+		}
+		w.Header().Set("X-Sum", "1")
+	})))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	for path, want := range map[string]string{"/": "<!doctype html>" + tag + "<p>x", "/encoded": "<!doctype html>" + tag + "<p>x", "/short": ""} {
+		res, err := srv.Client().Get(srv.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if want == "" {
+			if err == nil {
+				t.Errorf("%s: the answer looks whole: %q", path, body)
+			}
+		} else if err != nil || string(body) != want || res.ProtoMajor != 2 || res.Trailer.Get("X-Sum") != "1" {
+			t.Errorf("%s: %s, trailer %v, %q: %v", path, res.Proto, res.Trailer, body, err)
+		}
+	}
+}
+
 func TestInjectKeepsTrailers(t *testing.T) {
 	h := newHub(t, Options{})
 	srv := serve(t, h.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
