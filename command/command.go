@@ -44,10 +44,10 @@ type Spec struct {
 	Env []string // NAME=value, beside and over this process's own
 
 	// Watch are doublestar globs, relative to Dir, of files whose change builds and runs it anew; ../ may lead out of Dir.
-	// Nil means what the command is known to read: for `go run` and `go build` **/*.go without tests, go.mod,
-	// go.sum, go.work and what //go:embed names; for templ, sqlc and Tailwind their sources; for others nothing.
-	// Ignore are globs of those that do not count. Directories called node_modules or with a leading dot count
-	// only if a glob names them.
+	// Nil means what the programs in Line are known to read: `go run` and `go build` **/*.go without tests, go.mod, go.sum,
+	// go.work and what //go:embed names; templ, sqlc and Tailwind their sources; others nothing. Ignore are globs of
+	// those that do not count; one without a slash matches a name at any depth. Directories called node_modules or with
+	// a leading dot count only if a glob names them.
 	Watch  []string
 	Ignore []string
 

@@ -252,7 +252,7 @@ func FuzzLine(f *testing.F) {
 		if err == nil && len(inv.args) == 0 {
 			t.Error("nothing to run")
 		}
-		known(l.words())
+		l.known()
 		written(l.words())
 		if run, ok := parseGoRun(inv.args); ok && len(run.packages) == 0 {
 			t.Errorf("%q: no packages", inv.args)

@@ -212,8 +212,7 @@ func TestRestartsItself(t *testing.T) {
 	dir := t.TempDir()
 	s := self("touch", "data.json")
 	s.Watch = []string{"data.json"}
-	var f *fixture
-	f = run(t, dir, Options{}, s)
+	f := run(t, dir, Options{}, s)
 	poll(t, "the word on it", func() bool {
 		f.Changed([]string{filepath.Join(dir, "data.json")})
 		return f.printed("does it write that itself?")

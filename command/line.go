@@ -24,9 +24,10 @@ type invocation struct {
 
 // A line is a command as it was written. Its words are found anew at each start, as `go run *.go` should see a new file.
 type line struct {
-	text string
-	args []string         // if it was given as words
-	call *syntax.CallExpr // of text; nil if a shell must read it
+	text  string
+	args  []string           // if it was given as words
+	call  *syntax.CallExpr   // of text; nil if a shell must read it
+	calls []*syntax.CallExpr // all that are in text
 }
 
 func newLine(text string, args []string) (line, error) {
@@ -46,6 +47,12 @@ func newLine(text string, args []string) (line, error) {
 		return l, errors.New("command: neither Line nor Args")
 	}
 	l.call = simpleCall(file)
+	syntax.Walk(file, func(n syntax.Node) bool {
+		if call, ok := n.(*syntax.CallExpr); ok && len(call.Args) > 0 {
+			l.calls = append(l.calls, call)
+		}
+		return true
+	})
 	return l, nil
 }
 
@@ -114,18 +121,34 @@ func (l line) invocation(dir string, env []string) (invocation, error) {
 	return inv, nil
 }
 
-// words are those of l as far as they are known before it runs.
+// words are those of l as far as they are known before it runs; nil if a shell must read it.
 func (l line) words() []string {
-	if len(l.args) > 0 {
-		return l.args
-	}
-	var words []string
 	if l.call != nil {
-		for _, w := range l.call.Args {
-			words = append(words, word(w.Parts))
-		}
+		return callWords(l.call)
+	}
+	return l.args
+}
+
+func callWords(call *syntax.CallExpr) []string {
+	var words []string
+	for _, w := range call.Args {
+		words = append(words, word(w.Parts))
 	}
 	return words
+}
+
+// known says what the programs in l read, and whether all of them are generators, as far as is known.
+func (l line) known() (globs []string, generator bool) {
+	if len(l.args) > 0 {
+		return known(l.args)
+	}
+	generator = true
+	for _, call := range l.calls {
+		more, ends := known(callWords(call))
+		globs = append(globs, more...)
+		generator = generator && ends
+	}
+	return globs, generator && len(l.calls) > 0
 }
 
 // word is the text of a word without its quotes.

@@ -128,13 +128,15 @@ func TestKnown(t *testing.T) {
 		"./tailwindcss -i a -o b --watch=always":                {"tailwind.config.*", false},
 		"tailwindcss -w -i a -o b":                              {"tailwind.config.*", false},
 		"node server.js":                                        {"", false},
-		"templ fmt . && templ generate":                         {"", false},
+		"templ generate && sqlc generate":                       {"**/*.sql", true},
+		"templ generate && ADDR=x go run . | tee log":           {"**/*.go", false},
+		"templ fmt . && echo":                                   {"", false},
 	} {
 		l, err := newLine(line, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		globs, generator := known(l.words())
+		globs, generator := l.known()
 		if generator != want.generator || want.glob == "" != (globs == nil) || want.glob != "" && !slices.Contains(globs, want.glob) {
 			t.Errorf("%s: %q, %v", line, globs, generator)
 		}

@@ -105,9 +105,9 @@ func newUnit(g *Group, index int, s Spec) (*unit, error) {
 		s.ReadyTimeout = readyIn
 	}
 	words := l.words()
-	globs, generator := known(words)
+	globs, generator := l.known()
 	s.Generator = s.Generator || generator
-	isGo := s.Watch == nil && slices.Equal(globs, goFiles)
+	isGo := s.Watch == nil && slices.Contains(globs, goFiles[0])
 	if s.Watch == nil {
 		s.Watch = globs
 	}
