@@ -76,6 +76,8 @@ func parseOptions(c *cli.Context) (options, error) {
 			AllowHosts:   c.StringSlice("allow-host"),
 			AllowOrigins: c.StringSlice("allow-origin"),
 			CacheDir:     cacheDir(c.String("cache")),
+			Poll:         c.Bool("poll"),
+			NoHMR:        c.Bool("no-hmr"),
 		},
 		host:       c.String("host"),
 		strictPort: c.Bool("strict-port"),

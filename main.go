@@ -106,6 +106,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			&cli.StringSliceFlag{Name: "allow-host", EnvVars: env("ALLOW_HOST")},
 			&cli.StringSliceFlag{Name: "allow-origin", EnvVars: env("ALLOW_ORIGIN")},
 			&cli.StringFlag{Name: "cache", EnvVars: env("CACHE")},
+			&cli.BoolFlag{Name: "poll", EnvVars: env("POLL")},
+			&cli.BoolFlag{Name: "no-hmr", EnvVars: env("NO_HMR")},
 			&cli.BoolFlag{Name: "quiet", EnvVars: env("QUIET")},
 			&cli.StringFlag{Name: "log-format", EnvVars: env("LOG_FORMAT")},
 			&cli.StringFlag{Name: "config", EnvVars: env("CONFIG")},

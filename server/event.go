@@ -1,8 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 
@@ -110,6 +112,20 @@ func listings(files []string, base string, listed map[string]bool) []reload.Upda
 		}
 	}
 	return updates
+}
+
+// notHot is why pages load anew under Options.NoHMR.
+const notHot = "hot updates are off"
+
+// cold returns r without hot updates of modules: a full reload takes their place.
+func cold(r builder.Result) builder.Result {
+	isJS := func(u builder.Update) bool { return u.Type == builder.JS }
+	if slices.ContainsFunc(r.Updates, isJS) {
+		r.Updates = slices.DeleteFunc(slices.Clone(r.Updates), isJS)
+		r.Info = builder.Info{}
+		r.Reload = cmp.Or(r.Reload, notHot)
+	}
+	return r
 }
 
 // report translates what the builder found into what a person at a terminal wants to know.

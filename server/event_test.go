@@ -2,12 +2,43 @@ package server
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/devserve/devserve/builder"
 	"github.com/devserve/devserve/reload"
 )
+
+func TestCold(t *testing.T) {
+	for _, tt := range []struct {
+		types  []builder.UpdateType
+		reload string
+		left   []builder.UpdateType
+		want   string
+	}{
+		{nil, "", nil, ""},
+		{[]builder.UpdateType{builder.CSS, builder.Asset, builder.HTML}, "", []builder.UpdateType{builder.CSS, builder.Asset, builder.HTML}, ""},
+		{[]builder.UpdateType{builder.CSS, builder.JS, builder.JS}, "", []builder.UpdateType{builder.CSS}, notHot},
+		{[]builder.UpdateType{builder.JS}, "why", nil, "why"},
+	} {
+		r := builder.Result{Reload: tt.reload}
+		for _, u := range tt.types {
+			r.Updates = append(r.Updates, builder.Update{Type: u})
+		}
+		got := cold(r)
+		var left []builder.UpdateType
+		for _, u := range got.Updates {
+			left = append(left, u.Type)
+		}
+		if !slices.Equal(left, tt.left) || got.Reload != tt.want {
+			t.Errorf("%v: %v, %q", tt.types, left, got.Reload)
+		}
+		if len(r.Updates) != len(tt.types) {
+			t.Error("the builder's own were written to")
+		}
+	}
+}
 
 func TestEvent(t *testing.T) {
 	problem := builder.Diagnostic{

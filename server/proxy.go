@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -306,7 +307,7 @@ func (u *upstream) failed(w http.ResponseWriter, r *http.Request, err error) {
 // An outage is why an upstream does not answer.
 type outage struct {
 	status int
-	Text   string // for people
+	Text   string // for people, without its full stop
 	There  bool   // something accepts connections
 }
 
@@ -320,10 +321,11 @@ func (u *upstream) outage(err error) outage {
 		o.Text = held.Error()
 	case isDial(err):
 		o.There = false
-		op, _ := errors.AsType[*net.OpError](err)
-		o.Text = fmt.Sprintf("%s does not answer: %v", u.address, op.Err)
-		if op.Timeout() {
-			o.Text = fmt.Sprintf("%s does not answer", u.address)
+		o.Text = u.address + " does not answer"
+		if sys, ok := errors.AsType[syscall.Errno](err); ok {
+			o.Text += ": " + sys.Error()
+		} else if dns, ok := errors.AsType[*net.DNSError](err); ok {
+			o.Text += ": " + dns.Err
 		}
 	case errors.As(err, &timeout) && timeout.Timeout():
 		o.status = http.StatusGatewayTimeout

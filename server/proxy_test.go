@@ -584,14 +584,14 @@ func TestProxyWaits(t *testing.T) {
 	})
 	for range 2 {
 		resp, body := get(t, s, "/api/x", fetch...)
-		want := fmt.Sprintf(`{"error":"http://%s does not answer: connect: connection refused","upstream":"http://%[1]s"}`+"\n", address)
+		want := fmt.Sprintf(`{"error":"http://%s does not answer: connection refused","upstream":"http://%[1]s"}`+"\n", address)
 		if resp.StatusCode != 502 || body != want || resp.Header.Get("Content-Type") != "application/json" || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("API: %s %v %s", resp.Status, resp.Header, body)
 		}
 	}
 	for target, header := range map[string][]string{"/api/a%22b": navigation, "/sub/page": oldBrowser} {
 		resp, body := get(t, s, target, header...)
-		if resp.StatusCode != 502 || !strings.Contains(body, "Waiting for http://"+address) || !strings.Contains(body, "connection refused") ||
+		if resp.StatusCode != 502 || !strings.Contains(body, "Waiting for "+address) || !strings.Contains(body, "connection refused") ||
 			!strings.Contains(body, `src="/sub/_devserve/client.js"`) || !strings.Contains(body, "location.reload()") {
 			t.Errorf("%s: %s\n%s", target, resp.Status, body)
 		}

@@ -64,6 +64,12 @@ type Options struct {
 	// development, Dir among it, is not looked at; Base must be that of the build.
 	Production fs.FS
 
+	// Poll looks for changed files in place of being told of them: where the system tells nothing, as on network drives.
+	Poll bool
+
+	// NoHMR has pages load anew for every change of a script. Style sheets are swapped all the same.
+	NoHMR bool
+
 	// Commands are programs that serve what the site does not, and generators that run before them: see package command. Run builds, starts and ends
 	// them. Without Backend and Proxy the last program is the backend: it is told in the variable PORT at which port of
 	// localhost to listen. "off" for Backend says that none of them serves pages. While programs start, requests for an upstream on
@@ -171,10 +177,10 @@ func New(o Options) (*Server, error) {
 		files: files{dir: dir, base: o.Base},
 		state: state{base: o.Base},
 	}
-	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Log: o.Log, OnError: s.unwatched}); err != nil {
+	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Poll: o.Poll, Log: o.Log, OnError: s.unwatched}); err != nil {
 		return nil, err
 	}
-	if s.templates, err = newTemplates(o.Watch, watcher.Options{Log: o.Log, OnError: s.unwatched}); err != nil {
+	if s.templates, err = newTemplates(o.Watch, watcher.Options{Poll: o.Poll, Log: o.Log, OnError: s.unwatched}); err != nil {
 		return nil, err
 	}
 	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins, Log: o.Log, OnMessage: s.message, OnOpen: s.opener()})
@@ -383,6 +389,9 @@ func (s *Server) Close() error {
 func (s *Server) result(r builder.Result) {
 	if r.Entry != "" {
 		s.watcher.Watch(s.builder.Inputs()) // what a first build reads beside the site
+	}
+	if s.o.NoHMR {
+		r = cold(r)
 	}
 	clients := s.hub.Clients()
 	s.state.result(r)

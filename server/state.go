@@ -61,6 +61,9 @@ func (s *state) result(r builder.Result) {
 		info := e.Info
 		e.Updates, e.Info = nil, nil // told once
 		s.bad = &e
+		if r.Reload == notHot {
+			s.came = notHot
+		}
 		wrong := s.wrong()
 		wrong.Info = info
 		wrong.Updates = append(beside, listings(r.Files, s.base, s.listed)...)

@@ -56,6 +56,16 @@ func TestState(t *testing.T) {
 			{bad(2, "x"), "error 2 esbuild x"},
 			{good(3), "built 3 h3"},
 		},
+		"not hot": {
+			{func(s *state) {
+				s.result(cold(builder.Result{Build: 1, Hash: "h1", Updates: []builder.Update{{Type: builder.JS}}}))
+			}, "built 1 h1 reload: hot updates are off"},
+			{func(s *state) {
+				s.result(cold(builder.Result{Build: 2, Errors: []builder.Diagnostic{{Text: "x"}}, Updates: []builder.Update{{Type: builder.JS}}}))
+			}, "error 2 esbuild x"},
+			{good(3), "built 3 h3 reload: hot updates are off"},
+			{good(4), "built 4 h4"},
+		},
 		"other sources": {
 			{good(1), "built 1 h1"},
 			{diagnose("backend", "b"), "error 1 backend b"},

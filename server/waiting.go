@@ -34,7 +34,7 @@ type waiting struct {
 // wait answers a navigation with a page that becomes the upstream's as soon as that answers.
 func (u *upstream) wait(w http.ResponseWriter, r *http.Request, o outage) {
 	page := waiting{
-		Title:  "Waiting for " + u.address,
+		Title:  "Waiting for " + strings.TrimPrefix(u.address, "http://"),
 		outage: o,
 		Again:  r.Method == http.MethodGet || r.Method == http.MethodHead,
 		Poll:   u.base + "_devserve/upstream?path=" + url.QueryEscape(r.URL.Path),

@@ -80,6 +80,9 @@ const (
 	// would be necessary, comparing takes no more than a twentieth of the time.
 	pollEvery = time.Second
 	pollShare = 20
+
+	// pollOften is the same where all is blind by Options.Poll, and nothing else tells of a save.
+	pollOften = 100 * time.Millisecond
 )
 
 func newTree(ctx context.Context, w *Watcher, src source) *tree {
@@ -115,12 +118,15 @@ func (t *tree) start() error {
 		t.enter(root, nil)
 	}
 	t.starting = false
-	if t.blind != nil {
+	if t.blind != nil && !t.opts.Poll {
 		for _, wt := range t.watches {
 			if wt.stands {
 				return nil
 			}
 		}
+	}
+	if t.opts.Poll {
+		return nil
 	}
 	return t.blind
 }
@@ -459,7 +465,7 @@ func (t *tree) rescan() {
 
 	pause := pollShare * time.Since(t.at)
 	if t.lost != nil || t.blind != nil {
-		pause = max(pause, pollEvery)
+		pause = max(pause, t.pollEvery())
 	}
 	t.rescanAt = time.Now().Add(pause)
 }
@@ -500,6 +506,7 @@ func (t *tree) fail(dir string, err error) {
 	case os.IsNotExist(err), os.IsPermission(err), errors.Is(err, syscall.ENAMETOOLONG):
 		t.opts.Log.Debug("no watch", "path", dir, "err", err)
 		return
+	case errors.Is(err, errPolled):
 	case limited(err) && t.warned["limit"]:
 	default:
 		t.warned["limit"] = t.warned["limit"] || limited(err)
@@ -507,8 +514,15 @@ func (t *tree) fail(dir string, err error) {
 	}
 	if t.blind == nil {
 		t.blind = fmt.Errorf("watcher: add %q: %w", dir, cure(err))
-		t.rescanAt = time.Now().Add(pollEvery)
+		t.rescanAt = time.Now().Add(t.pollEvery())
 	}
+}
+
+func (t *tree) pollEvery() time.Duration {
+	if t.opts.Poll {
+		return pollOften
+	}
+	return pollEvery
 }
 
 // within reports whether path is dir or lies below it, for cleaned paths.

@@ -45,6 +45,11 @@ type Options struct {
 	// a built-in one ignored. What is below an ignored directory is ignored.
 	Ignore []string
 
+	// Poll looks for changes in place of being told of them, for file systems that tell nothing (network drives,
+	// shared folders of containers and virtual machines). It does so ten times a second, or as often as takes a
+	// twentieth of the time.
+	Poll bool
+
 	// OnError is told, from Run's goroutine, what leaves a part of the tree without
 	// events, such as a limit of the system, once for each cause and with the cure.
 	// That part is compared from time to time instead. Nil logs it.
@@ -127,6 +132,9 @@ func New(roots []string, o Options) (*Watcher, error) {
 		open:  openNotify,
 		ready: make(chan struct{}),
 		wake:  make(chan struct{}, 1),
+	}
+	if o.Poll {
+		w.open = openPolled
 	}
 	for _, root := range roots {
 		abs, err := filepath.Abs(root)

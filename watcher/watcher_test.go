@@ -64,7 +64,7 @@ func (s *site) start(o Options) *site {
 func (s *site) run(w *Watcher) *site {
 	s.Helper()
 	s.w = w
-	if _, ok := s.TB.(*testing.T); ok {
+	if _, ok := s.TB.(*testing.T); ok && !w.opts.Poll {
 		w.open = func() (source, error) {
 			src, err := openNotify()
 			if err != nil {
