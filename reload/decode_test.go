@@ -366,18 +366,23 @@ func (failing) Write([]byte) (int, error) { return 0, errors.New("gone") }
 // Under a middleware that has said gzip before it called us, the body is plain.
 func TestInjectBelowAnEncoder(t *testing.T) {
 	h := newHub(t, Options{})
-	srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Encoding", "gzip")
-		gz := gzip.NewWriter(w)
-		defer gz.Close()
-		h.Inject(htmlOf("<head><title>x")).ServeHTTP(through{w, gz}, r)
-	}))
-	res, err := http.Get(srv.URL) // which decodes
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := bodyOf(t, res); got != "<head>"+tag+"<title>x" || !res.Uncompressed {
-		t.Errorf("got %q", got)
+	for name, next := range map[string]http.Handler{
+		"plain":   htmlOf("<head><title>x"),
+		"encoded": compressing("br", func(w io.Writer, flush func()) { io.WriteString(w, "<head><title>x") }),
+	} {
+		srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			gz := gzip.NewWriter(w)
+			defer gz.Close()
+			h.Inject(next).ServeHTTP(through{w, gz}, r)
+		}))
+		res, err := http.Get(srv.URL) // which decodes
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bodyOf(t, res); got != "<head>"+tag+"<title>x" || !res.Uncompressed {
+			t.Errorf("%s: got %q", name, got)
+		}
 	}
 }
 

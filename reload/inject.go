@@ -232,6 +232,9 @@ func (in *injector) begin() {
 			in.coded = newDecoding(decoder, decoded{in})
 			in.otherBytes()
 			in.header.Del("Content-Encoding")
+			if in.outer != "" {
+				in.header.Set("Content-Encoding", in.outer)
+			}
 			in.header.Del("Content-Length")
 			if tag := in.header.Get("Etag"); strings.HasPrefix(tag, `"`) {
 				in.header.Set("Etag", "W/"+tag)
