@@ -129,11 +129,11 @@ func (r *resolver) globKey(g glob, importer, file string) string {
 	case !slices.ContainsFunc(g.patterns, func(p string) bool { return !strings.HasPrefix(p, ".") && !strings.HasPrefix(p, "!") }):
 		return relative(filepath.Dir(importer), file)
 	}
-	if rel := r.rel(file); strings.HasPrefix(rel, ".") {
+	rel := r.rel(file)
+	if strings.HasPrefix(rel, "../") {
 		return rel
-	} else {
-		return "/" + rel
 	}
+	return "/" + rel
 }
 
 // globBase is the folder that relative patterns begin in.
@@ -166,6 +166,7 @@ func (r *resolver) selection(g glob, importer string) selection {
 	s := selection{all: g.all}
 	for _, p := range g.patterns {
 		p, not := strings.CutPrefix(p, "!")
+		p = roundBrackets.Replace(p)
 		switch {
 		case strings.HasPrefix(p, "/"):
 			p = literalPattern(r.dir) + path.Clean(p)
@@ -186,6 +187,9 @@ func (r *resolver) selection(g glob, importer string) selection {
 	}
 	return s
 }
+
+// roundBrackets takes back what Vite's globs need and doublestar's do not: they mean nothing.
+var roundBrackets = strings.NewReplacer(`\(`, `(`, `\)`, `)`)
 
 // slashed is how patterns name an absolute path.
 func slashed(path string) string { return "/" + strings.TrimPrefix(filepath.ToSlash(path), "/") }
