@@ -59,10 +59,7 @@ func cacheDir(flag string) string {
 
 // parseOptions reads the flags, and what a config file says of those that are not given. An empty value, as in DEVSERVE_HOST=, is the default.
 func parseOptions(c *cli.Context) (options, error) {
-	file, err := readConfig(c)
-	if err == nil {
-		err = file.set(c)
-	}
+	file, err := configure(c)
 	if err != nil {
 		return options{}, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ var helpBuild string
 func buildFlags(helpFlag cli.Flag) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "outdir", EnvVars: env("OUTDIR")},
+		&cli.StringFlag{Name: "config", EnvVars: env("CONFIG")},
 		&cli.StringFlag{Name: "base", EnvVars: env("BASE")},
 		&cli.StringSliceFlag{Name: "entry", EnvVars: env("ENTRY")},
 		&cli.StringSliceFlag{Name: "ignore", EnvVars: env("IGNORE")},
@@ -36,8 +38,12 @@ func build(c *cli.Context, stdout, stderr io.Writer) error {
 	if c.NArg() > 1 {
 		return usagef("too many arguments: one directory is built at a time, and %q is a second", c.Args().Get(1))
 	}
+	file, err := configure(c)
+	if err != nil {
+		return err
+	}
 	o := production.Options{
-		Dir:       c.Args().First(),
+		Dir:       cmp.Or(c.Args().First(), file.dir, "."),
 		OutDir:    c.String("outdir"),
 		Base:      c.String("base"),
 		Entries:   c.StringSlice("entry"),
@@ -45,12 +51,8 @@ func build(c *cli.Context, stdout, stderr io.Writer) error {
 		SourceMap: c.Bool("sourcemap"),
 		Readable:  c.Bool("no-minify"),
 	}
-	var err error
 	if o.Define, err = parseDefine(c.StringSlice("define")); err != nil {
 		return err
-	}
-	if o.Dir == "" {
-		o.Dir = "."
 	}
 	r, err := production.Build(c.Context, o)
 	if err != nil {

@@ -32,7 +32,24 @@ type config struct {
 	commands []command.Spec
 }
 
-// readConfig reads the file that c is meant to have, if any.
+// configure reads the file that c is meant to have, if any, and sets those flags of c that neither the command line
+// nor the environment has set.
+func configure(c *cli.Context) (config, error) {
+	f, err := readConfig(c)
+	if err != nil {
+		return config{}, err
+	}
+	for name, value := range f.values {
+		if !slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == name }) || c.IsSet(name) {
+			continue // of another command, or given
+		}
+		if err := c.Set(name, value); err != nil {
+			return config{}, usagef("%s: %s: %w", f.path, name, err)
+		}
+	}
+	return f, nil
+}
+
 func readConfig(c *cli.Context) (config, error) {
 	path := c.String("config")
 	if path == "" {
@@ -64,21 +81,6 @@ func configFlags(app *cli.App) []cli.Flag {
 	return slices.DeleteFunc(flags, func(f cli.Flag) bool {
 		return slices.Contains([]string{"config", "help", "version"}, f.Names()[0])
 	})
-}
-
-// set sets the flags of c that neither the command line nor the environment has set.
-func (f config) set(c *cli.Context) error {
-	for name, value := range f.values {
-		known := slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == name }) ||
-			slices.ContainsFunc(c.App.Flags, func(f cli.Flag) bool { return f.Names()[0] == name })
-		if !known || c.IsSet(name) {
-			continue
-		}
-		if err := c.Set(name, value); err != nil {
-			return usagef("%s: %s: %w", f.path, name, err)
-		}
-	}
-	return nil
 }
 
 // parseConfig checks what is in the file at path.
@@ -157,7 +159,7 @@ func (p *configParser) key(f *config, key string, value any) error {
 		if !ok {
 			return p.wrong(key, "a text in quotes", value)
 		}
-		if key == "cache" && text != "off" && text != "" {
+		if (key == "cache" && text != "off" || key == "outdir") && text != "" {
 			text = p.from(text)
 		}
 		f.values[key] = text
@@ -332,25 +334,37 @@ func isFile(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// watchConfig says until ctx is done when the file at path is another: what it says counts at the next start.
-func watchConfig(ctx context.Context, path string, flags []cli.Flag, out *console) error {
+// watchConfig says when the file that f was read from is another: what it says counts at the next start. It returns once
+// no change is missed any more; end ends it.
+func watchConfig(f config, flags []cli.Flag, out *console) (end func(), err error) {
 	w, err := watcher.New(nil, watcher.Options{})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w.Watch([]string{path})
-	return w.Run(ctx, func(watcher.Batch) {
-		data, err := os.ReadFile(path)
-		if err == nil {
-			_, err = parseConfig(path, data, flags)
-		}
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			out.tell(note{path + " is gone: what it said holds until devserve is started again"})
-		case err != nil:
-			out.tell(note{err.Error()})
-		default:
-			out.tell(note{path + " changed: start devserve again to have it count"})
-		}
-	})
+	w.Watch([]string{f.path})
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() {
+		ran <- w.Run(ctx, func(watcher.Batch) {
+			data, err := os.ReadFile(f.path)
+			if err == nil {
+				_, err = parseConfig(f.path, data, flags)
+			}
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				out.tell(note{f.path + " is gone: what it said holds until devserve is started again"})
+			case err != nil:
+				out.tell(note{plain(err)})
+			default:
+				out.tell(note{f.path + " changed: start devserve again to have it count"})
+			}
+		})
+	}()
+	select {
+	case <-w.Ready():
+		return func() { cancel(); <-ran }, nil
+	case err := <-ran:
+		cancel()
+		return nil, err
+	}
 }

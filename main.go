@@ -48,6 +48,10 @@ const (
 	// never use, so it often passes in full.
 	grace = 200 * time.Millisecond
 
+	// twice is how soon a signal may come again without being a second one: go tool passes on the Ctrl+C that
+	// the terminal has sent to us too.
+	twice = grace / 2
+
 	notifyTimeout = 5 * time.Second
 )
 
@@ -58,9 +62,9 @@ func main() {
 // run is main with everything passed in. It returns the exit code: 0 after a signal or when
 // there is nothing left to do, 1 for a failure, 2 for a call that cannot mean anything.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(withParent(ctx), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process as it would any other
+	context.AfterFunc(ctx, func() { time.AfterFunc(twice, stop) }) // a second signal ends the process as it would any other
 	// Whoever reads our output may go away (| head); then writing fails, and nothing else.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
@@ -213,15 +217,11 @@ func serve(ctx context.Context, o options, out *console) error {
 	}
 
 	if o.config.path != "" {
-		ctx, cancel := context.WithCancel(ctx)
-		watched := make(chan struct{})
-		go func() {
-			defer close(watched)
-			if err := watchConfig(ctx, o.config.path, o.flags, out); err != nil {
-				out.tell(note{plain(err)})
-			}
-		}()
-		defer func() { cancel(); <-watched }()
+		end, err := watchConfig(o.config, o.flags, out)
+		if err != nil {
+			return err
+		}
+		defer end()
 	}
 	ended := make(chan error, 1+len(listeners))
 	go func() { ended <- site.Run(ctx) }()

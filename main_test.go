@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -43,14 +44,19 @@ func TestMain(m *testing.M) {
 //	edit FILE OLD NEW               replace a text in a file
 //	stream                          open an event stream and keep it open
 //	[!] streamed REGEXP             wait for a match in what it brought
-//	stop [-kill|-term|-int] [CODE]  end devserve, which must take no time
+//	end [-kill|-term|-int] [CODE]  end devserve, which must take no time
 //	special NAME                    make a file that archives cannot contain
 //	occupy                          listen on a port, $TAKEN
 //	jsonlines                       check that each line of its output is an event
 //	packages DIR                    install the npm packages of DIR, unless they are there
 func TestScript(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	testscript.Run(t, scripts("testdata/script", nil))
+}
+
+// scripts are those of dir, which know more commands too.
+func scripts(dir string, more map[string]func(ts *testscript.TestScript, neg bool, args []string)) testscript.Params {
+	p := testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Condition: func(name string) (bool, error) {
@@ -63,6 +69,7 @@ func TestScript(t *testing.T) {
 			e.Values[processKey{}] = &process{}
 			dir, err := os.Getwd()
 			e.Setenv("REPO", dir)
+			e.Setenv("NL", "\n")
 			e.Setenv("DEVSERVE_CACHE", filepath.Join(e.WorkDir, "cache"))
 			return err
 		},
@@ -74,13 +81,15 @@ func TestScript(t *testing.T) {
 			"edit":      cmdEdit,
 			"stream":    cmdStream,
 			"streamed":  cmdStreamed,
-			"stop":      cmdStop,
+			"end":       cmdEnd,
 			"special":   cmdSpecial,
 			"occupy":    cmdOccupy,
 			"jsonlines": cmdJSONLines,
 			"packages":  cmdPackages,
 		},
-	})
+	}
+	maps.Copy(p.Cmds, more)
+	return p
 }
 
 // Who reads the output may go away (devserve | head -1): the site stays.
@@ -141,9 +150,13 @@ type process struct {
 func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	p := ts.Value(processKey{}).(*process)
 	if neg || p.cmd != nil {
-		ts.Fatalf("usage: serve ARG..., once before stop")
+		ts.Fatalf("usage: serve ARG..., once before end")
 	}
-	cmd := exec.Command(devserve(ts), args...)
+	begin(ts, p, exec.Command(devserve(ts), args...))
+}
+
+// begin starts cmd, which runs devserve, in the background.
+func begin(ts *testscript.TestScript, p *process, cmd *exec.Cmd) {
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = environ(ts)
 	for name, w := range map[string]*io.Writer{"out": &cmd.Stdout, "err": &cmd.Stderr} {
@@ -153,14 +166,15 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 		*w = f
 	}
 	ts.Check(cmd.Start())
-	p.cmd, p.exited = cmd, make(chan struct{})
+	exited := make(chan struct{})
+	p.cmd, p.exited = cmd, exited
 	go func() {
-		defer close(p.exited)
+		defer close(exited)
 		cmd.Wait()
 	}()
 	ts.Defer(func() {
 		cmd.Process.Kill()
-		<-p.exited
+		<-exited
 	})
 }
 
@@ -185,7 +199,7 @@ func output(ts *testscript.TestScript, name string) string {
 
 // environ returns what the script's environment has for us.
 func environ(ts *testscript.TestScript) []string {
-	names := []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "TERM", "NO_COLOR", "FORCE_COLOR", "SYSTEMROOT"}
+	names := []string{"PATH", "HOME", "TMPDIR", "GOCOVERDIR", "TERM", "NO_COLOR", "FORCE_COLOR", "SYSTEMROOT", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY"}
 	for _, f := range newApp(io.Discard, io.Discard).Flags {
 		if f, ok := f.(cli.DocGenerationFlag); ok {
 			names = append(names, f.GetEnvVars()...)
@@ -200,7 +214,7 @@ func environ(ts *testscript.TestScript) []string {
 	return env
 }
 
-var readyLine = regexp.MustCompile(`http://[^\s"]+:(\d+)/[^\s"]*`)
+var readyLine = regexp.MustCompile(`http://[^\s"]+:(\d+)/[^\s"\x1b]*`)
 
 func cmdWaitready(ts *testscript.TestScript, neg bool, args []string) {
 	p := ts.Value(processKey{}).(*process)
@@ -289,7 +303,9 @@ func fetch(method, url string, header http.Header) (string, int, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	req.Header = header
+	req.Header = header.Clone()
+	req.Host = header.Get("Host")
+	req.Header.Del("Host")
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Do(req)
 	if err != nil {
@@ -331,7 +347,7 @@ func cmdStream(ts *testscript.TestScript, neg bool, args []string) {
 	cmdStreamed(ts, false, []string{`^retry:`})
 }
 
-func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+func cmdEnd(ts *testscript.TestScript, neg bool, args []string) {
 	p := ts.Value(processKey{}).(*process)
 	var sig os.Signal = os.Interrupt
 	want := 0
