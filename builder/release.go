@@ -79,7 +79,7 @@ type Chunk struct {
 
 	Imports        []string // by import statements, of this chunk alone
 	DynamicImports []string
-	Styles         []string // what must apply before the chunk runs, in order; those of Imports are not among them
+	Styles         []string // of an entry, or what import() loads: all that must apply before it runs, in order
 	Assets         []string
 }
 
@@ -148,8 +148,11 @@ func (r *releasing) file(name string) string {
 	return path
 }
 
-// unique drops what several importers were told alike.
+// unique sorts ds, which come from builds side by side, and drops what several importers were told alike.
 func unique(ds []Diagnostic) []Diagnostic {
+	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), strings.Compare(a.Text, b.Text))
+	})
 	seen := map[string]bool{}
 	return slices.DeleteFunc(ds, func(d Diagnostic) bool {
 		key := fmt.Sprint(d.File, d.Line, d.Column, d.Text)

@@ -200,9 +200,10 @@ func (o *outputs) joinSheets(split bool) {
 	for _, entry := range sortedKeys(lists) {
 		for _, s := range lists[entry] {
 			if _, others := lone[s]; others {
-				entry = ""
+				lone[s] = ""
+			} else {
+				lone[s] = entry
 			}
-			lone[s] = entry
 		}
 	}
 	joined := map[*sheet]string{}
