@@ -153,7 +153,7 @@ type expansion struct {
 var reference = regexp.MustCompile(`\\\$|\$\{([\w.]+)(?:(:?[-+])([^{}]*))?\}|\$([A-Za-z_]\w*)`)
 
 func (x expansion) value(name string) string {
-	if value := os.Getenv(name); value != "" {
+	if value, ok := os.LookupEnv(name); ok {
 		return value
 	}
 	if x.open[name] {

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// The values are those that dotenv 17 with dotenv-expand 12 reads, where nothing else is said.
+// The values are those that dotenv 17 and dotenv-expand 12 read, save for the last, which are named later than they are used:
+// that is Vite's.
 func TestParseEnv(t *testing.T) {
 	t.Setenv("FROM_OUTSIDE", "outside")
 	t.Setenv("EMPTY_OUTSIDE", "")
@@ -39,9 +40,11 @@ func TestParseEnv(t *testing.T) {
 		{"KEY=123\nVITE_A=test$foo", "test"},
 		{"KEY=123\nVITE_A=test\\$foo", "test$foo"},
 		{"KEY=123\nVITE_A=test$KEY", "test123"},
-		{"VITE_A=foo${VITE_BAR}\nVITE_BAR=bar", "foobar"},
 
 		{"B=b\nVITE_A='$B'", "b"},
+		{"VITE_A=a$", "a$"},
+		{"VITE_A=$1$-${}$", "$1$-${}$"},
+		{"VITE_A=\"a#3$LC#5\"", "a#3#5"},
 		{"B=b\nVITE_A=${B}c$B.$B-$", "bcb.b-$"},
 		{"VITE_A=${B:-none}", "none"},
 		{"VITE_A=${B-none}", "none"},
@@ -54,8 +57,10 @@ func TestParseEnv(t *testing.T) {
 		{"VITE_A=\\${B}", "${B}"},
 		{"VITE_A=$FROM_OUTSIDE", "outside"},
 		{"FROM_OUTSIDE=inside\nVITE_A=$FROM_OUTSIDE", "outside"},
-		{"EMPTY_OUTSIDE=inside\nVITE_A=$EMPTY_OUTSIDE", "inside"},
+		{"EMPTY_OUTSIDE=inside\nVITE_A=$EMPTY_OUTSIDE", ""},
 		{"VITE_A=a$VITE_A", "a"},
+
+		{"VITE_A=foo${VITE_BAR}\nVITE_BAR=bar", "foobar"},
 		{"VITE_A=a$B\nB=b$VITE_A", "ab"},
 	} {
 		read := parseEnv(test.file)
