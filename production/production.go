@@ -95,30 +95,15 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	}
 	defer b.Close()
 
-	s := &site{dir: dir, base: o.Base}
-	if err := s.findPages(out.dir, o.Ignore); err != nil {
+	s, err := newSite(dir, o)
+	if err != nil {
 		return Result{}, err
 	}
-	for _, p := range s.pages {
-		if err := s.scan(p); err != nil {
-			return Result{}, err
-		}
-	}
-	for _, name := range o.Entries {
-		if err := s.addEntry(name); err != nil {
-			return Result{}, err
-		}
-	}
-	if len(s.pages) == 0 && len(o.Entries) == 0 {
-		return Result{}, fmt.Errorf("production: nothing to build: there is no HTML file in %s; name the scripts that your templates ask for as entries", dir)
-	}
-
 	release, err := b.Release(ctx, builder.ReleaseOptions{Entries: s.entries, SourceMap: o.SourceMap, Readable: o.Readable})
 	if err != nil {
 		return Result{}, err
 	}
 	r := Result{OutDir: out.dir, Errors: append(s.errors, release.Errors...), Warnings: append(s.warnings, release.Warnings...)}
-	defer func() { r.Took = time.Since(began) }()
 	if len(r.Errors) > 0 {
 		r.Took = time.Since(began)
 		return r, nil
@@ -129,11 +114,7 @@ func Build(ctx context.Context, o Options) (Result, error) {
 	for _, p := range s.pages {
 		files[p.name] = s.rewrite(p, release, m)
 	}
-	public, err := s.findPublic()
-	if err != nil {
-		return Result{}, err
-	}
-	for _, name := range public {
+	for _, name := range s.public {
 		if files[name] != nil {
 			r.Warnings = append(r.Warnings, builder.Diagnostic{Source: "devserve", File: name, Text: "public/" + name + " has the same URL, and comes first as in development"})
 			delete(files, name)
@@ -143,10 +124,10 @@ func Build(ctx context.Context, o Options) (Result, error) {
 		r.Files = append(r.Files, File{Name: name, Size: int64(len(data)), Gzip: gzipped(name, data)})
 	}
 	files[ManifestFile] = indented(m)
-	if err := out.write(ctx, files, filepath.Join(dir, publicDir), public, o.Base); err != nil {
+	if err := out.write(ctx, files, filepath.Join(dir, publicDir), s.public, o.Base); err != nil {
 		return Result{}, err
 	}
-	for _, name := range public {
+	for _, name := range s.public {
 		f := File{Name: name, Public: true}
 		if info, err := os.Stat(filepath.Join(out.dir, filepath.FromSlash(name))); err == nil {
 			f.Size = info.Size()

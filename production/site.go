@@ -25,13 +25,36 @@ type site struct {
 	dir, base string
 	pages     []*page
 	entries   []builder.Entry
+	public    []string // the files of the public folder, by the names that they have at the root
 	errors    []builder.Diagnostic
 	warnings  []builder.Diagnostic
 }
 
+// newSite looks at all that a build begins with, and checks it.
+func newSite(dir string, o Options) (*site, error) {
+	s := &site{dir: dir, base: o.Base}
+	if err := s.findPages(o.Ignore); err != nil {
+		return nil, err
+	}
+	for _, p := range s.pages {
+		if err := s.scan(p); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range o.Entries {
+		if err := s.addEntry(name); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.pages) == 0 && len(o.Entries) == 0 {
+		return nil, fmt.Errorf("production: nothing to build: there is no HTML file in %s; name what your templates ask for as entries: devserve build --entry src/main.ts", dir)
+	}
+	return s, s.findPublic()
+}
+
 // findPages finds the HTML files of the site: all but those of node_modules, the public folder, outputs of builds and folders
 // that are never served.
-func (s *site) findPages(out string, ignore []string) error {
+func (s *site) findPages(ignore []string) error {
 	for _, g := range ignore {
 		if !doublestar.ValidatePattern(g) {
 			return badOption("production: ignore glob %q: not a valid pattern", g)
@@ -56,7 +79,7 @@ func (s *site) findPages(out string, ignore []string) error {
 		if e.IsDir() {
 			_, err := os.Stat(filepath.Join(p, filepath.FromSlash(recordFile)))
 			built := err == nil || name == "dist" || name == "coverage" // as for the watcher
-			if ignored || p == out || built || name == publicDir || e.Name() == "node_modules" {
+			if ignored || built || name == publicDir || e.Name() == "node_modules" {
 				return filepath.SkipDir
 			}
 			return nil
@@ -197,16 +220,15 @@ func (s *site) diagnostic(p *page, r *ref, l *link) builder.Diagnostic {
 // units counts UTF-16 code units.
 func units(s string) int { return len(utf16.Encode([]rune(s))) }
 
-// findPublic lists the files of the public folder that devserve would serve, by the names that they have at the root.
-func (s *site) findPublic() ([]string, error) {
+// findPublic lists the files of the public folder that devserve would serve.
+func (s *site) findPublic() error {
 	root, err := os.OpenRoot(filepath.Join(s.dir, publicDir))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	} else if err != nil {
-		return nil, fmt.Errorf("production: %w", err)
+		return fmt.Errorf("production: %w", err)
 	}
 	defer root.Close()
-	var names []string
 	err = fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -218,14 +240,14 @@ func (s *site) findPublic() ([]string, error) {
 			return nil
 		}
 		if info, err := root.Stat(filepath.FromSlash(name)); err == nil && info.Mode().IsRegular() {
-			names = append(names, name)
+			s.public = append(s.public, name)
 		} else if !e.IsDir() {
 			s.warnings = append(s.warnings, builder.Diagnostic{Source: "devserve", File: publicDir + "/" + name, Text: "This is no file inside of the public folder, and not copied"})
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("production: %w", err)
+		return fmt.Errorf("production: %w", err)
 	}
-	return names, nil
+	return nil
 }
