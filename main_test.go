@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 //	edit FILE OLD NEW               replace a text in a file
 //	stream                          open an event stream and keep it open
 //	[!] streamed REGEXP             wait for a match in what it brought
-//	end [-kill|-term|-int] [CODE]  end devserve, which must take no time
+//	end [-kill|-term|-int] [-again] [CODE]  end devserve, which must take no time
 //	special NAME                    make a file that archives cannot contain
 //	occupy                          listen on a port, $TAKEN
 //	jsonlines                       check that each line of its output is an event
@@ -358,6 +358,10 @@ func cmdEnd(ts *testscript.TestScript, neg bool, args []string) {
 			sig = syscall.SIGTERM
 		case "-kill":
 			sig, want = os.Kill, -1
+		case "-again": // as go tool and an impatient terminal do
+			for range 20 {
+				p.cmd.Process.Signal(sig) // the last ones perhaps to nobody
+			}
 		default:
 			n, err := strconv.Atoi(arg)
 			ts.Check(err)

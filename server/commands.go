@@ -185,7 +185,8 @@ func (c *commands) ended() {
 }
 
 // commandState is told what a command is about. What it found wrong is shown until it is ready again, and pages are
-// loaded anew once it answers: what they have seen may be another program's.
+// loaded anew once it answers: what they have seen may be another program's. Where templates alone have changed it is
+// the same but for what it renders.
 func (s *Server) commandState(now command.State) {
 	c := s.commands
 	c.mu.Lock()
@@ -204,7 +205,11 @@ func (s *Server) commandState(now command.State) {
 	case command.Ready, command.Stopped:
 		s.state.diagnose(now.Name, nil)
 	}
-	if restarted {
+	switch {
+	case !restarted:
+	case onlyTemplates(now.Files):
+		s.Refresh(now.Files...)
+	default:
 		s.hub.Reload(now.Name + " was started again: " + now.Reason)
 	}
 	if s.o.OnCommand != nil {

@@ -121,6 +121,13 @@ func (s *Server) templatesChanged(files []string) {
 	s.Refresh(names...)
 }
 
+// aTemplate matches the names of files that say how pages look and nothing else, and what templ makes of them.
+var aTemplate = regexp.MustCompile(`(?i)(_templ\.go|\.(templ|html?|tmpl|gotmpl|gohtml))$`)
+
+func onlyTemplates(files []string) bool {
+	return len(files) > 0 && !slices.ContainsFunc(files, func(f string) bool { return !aTemplate.MatchString(f) })
+}
+
 // templateErrors are the errors that err, or each that it joins, consists of. files are where their place may be.
 func templateErrors(err error, files []string) []Diagnostic {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

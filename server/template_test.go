@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/devserve/devserve/command"
 )
 
 func TestWatch(t *testing.T) {
@@ -153,6 +155,30 @@ func TestTemplateErrors(t *testing.T) {
 	}
 	if got := templateErrors(errors.Join(errors.New("a"), errors.New("b")), nil); len(got) != 2 {
 		t.Errorf("joined: %+v", got)
+	}
+}
+
+// TestTemplatesOfACommand shows that a backend that was started again for its templates alone is no other.
+func TestTemplatesOfACommand(t *testing.T) {
+	for files, want := range map[string]string{
+		"page_templ.go":           "page refresh",
+		"a/b.templ c.html d.TMPL": "page refresh",
+		"page_templ.go main.go":   "",
+		"templ.go":                "",
+		"":                        "",
+	} {
+		did := ""
+		s := newServer(t, Options{
+			Dir: t.TempDir(), Commands: []command.Spec{{Name: "api", Line: "true"}},
+			OnBuild: func(b Build) { did = b.Did },
+		})
+		id := s.hub.ID()
+		for _, phase := range []command.Phase{command.Ready, command.Starting, command.Ready} {
+			s.commandState(command.State{Name: "api", Phase: phase, Files: strings.Fields(files)})
+		}
+		if did != want || s.hub.ID() == id {
+			t.Errorf("%q: %q, want %q", files, did, want)
+		}
 	}
 }
 
