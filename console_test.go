@@ -13,6 +13,46 @@ import (
 	"github.com/devserve/devserve/server"
 )
 
+// A command that prints more than anybody reads takes no line from others.
+func TestOutputWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader, writer := io.Pipe()
+		c := startConsole(writer, &jsonLines{})
+		printed := make(chan struct{})
+		go func() {
+			defer close(printed)
+			for range 10 * queueLength {
+				c.output("loud", "x")
+			}
+		}()
+		time.Sleep(time.Minute)
+		for range queueLength / 4 {
+			c.tell(note{"important"})
+		}
+		var out bytes.Buffer
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			io.Copy(&out, reader)
+		}()
+		<-printed
+		c.close(time.Hour)
+		writer.Close()
+		<-read
+		if n := strings.Count(out.String(), "important"); n != queueLength/4 {
+			t.Errorf("%d lines of %d", n, queueLength/4)
+		}
+		if n := strings.Count(out.String(), `"output"`); n != 10*queueLength {
+			t.Errorf("%d lines of output of %d", n, 10*queueLength)
+		}
+
+		// Nor does it keep anybody from the end.
+		c = startConsole(writer, &jsonLines{})
+		c.close(0)
+		c.output("loud", "x")
+	})
+}
+
 func TestProgressAfterASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out safeBuffer

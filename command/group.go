@@ -90,6 +90,11 @@ func (g *Group) Roots() []string {
 	return roots
 }
 
+// Reads reports whether the file at path, which is absolute, is one whose change has a command run anew by its Watch.
+func (g *Group) Reads(path string) bool {
+	return slices.ContainsFunc(g.units, func(u *unit) bool { return matchAny(u.watch.globs, filepath.ToSlash(path)) })
+}
+
 // Run runs the commands until ctx is done, then ends every process and returns nil. It may be called once.
 // An error means that nothing can be run at all: a command that fails, or is not there, is a [State].
 func (g *Group) Run(ctx context.Context) error {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/devserve/devserve/builder"
 	"github.com/devserve/devserve/command"
 	"github.com/devserve/devserve/watcher"
 )
@@ -258,4 +259,12 @@ func (c *commands) await(ctx context.Context) {
 	case <-c.first:
 	case <-ctx.Done():
 	}
+}
+
+// concerned reports whether what changed in dir is nothing to the site, as far as is known, and the commands' to tell of.
+func (c *commands) concerned(r builder.Result, dir string) bool {
+	if c == nil || len(r.Files) == 0 || did(r) != "asset" && did(r) != "no change" {
+		return false
+	}
+	return !slices.ContainsFunc(r.Files, func(name string) bool { return !c.group.Reads(filepath.Join(dir, filepath.FromSlash(name))) })
 }

@@ -302,6 +302,23 @@ func TestCommandGenerates(t *testing.T) {
 	until(t, url+"/generated.txt", "made of two")
 }
 
+// A program's sources may lie in the site. They are told of once.
+func TestCommandSourcesInTheSite(t *testing.T) {
+	site := writeSite(t, map[string]string{"version": "one", "logo.svg": "<svg/>"})
+	builds := make(chan Build, 100)
+	s, url := front(t, Options{Dir: site, Commands: []command.Spec{backend(site)}, OnBuild: func(b Build) { builds <- b }})
+	run(t, s)
+	until(t, url+"/", "one")
+	next := stream(t, s)
+	write(t, filepath.Join(site, "version"), "two")
+	next(has("built", `"path":"/version"`))
+	write(t, filepath.Join(site, "logo.svg"), "<svg></svg>")
+	next(has("built", `"path":"/logo.svg"`))
+	if b := <-builds; len(b.Files) != 1 || b.Files[0] != "logo.svg" {
+		t.Errorf("told of %q", b.Files)
+	}
+}
+
 func TestCommandsEnd(t *testing.T) {
 	s, url, _ := withCommands(t, "one", Options{})
 	until(t, url+"/", "one")

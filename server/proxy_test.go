@@ -666,6 +666,26 @@ func TestProxyPollEnds(t *testing.T) {
 	}
 }
 
+// Some take a request and never answer.
+func TestProxyNeverAnswers(t *testing.T) {
+	gone := make(chan struct{}, 2)
+	address := serveUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		gone <- struct{}{}
+	})
+	s, _ := front(t, Options{Backend: address})
+	s.backend.plain.ResponseHeaderTimeout = 50 * time.Millisecond
+	if resp, body := get(t, s, "/x", fetch...); resp.StatusCode != 504 || !strings.Contains(body, "has not begun to answer") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	if resp, body := get(t, s, "/x", navigation...); resp.StatusCode != 504 || !strings.Contains(body, "Waiting for ") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	for range 2 {
+		<-gone
+	}
+}
+
 // Some take a connection only to end it.
 func TestProxyBreaksOff(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -395,7 +395,7 @@ func (s *Server) result(r builder.Result) {
 	}
 	clients := s.hub.Clients()
 	s.state.result(r)
-	if s.o.OnBuild != nil {
+	if s.o.OnBuild != nil && !s.commands.concerned(r, s.files.dir) {
 		s.o.OnBuild(report(r, clients))
 	}
 }
