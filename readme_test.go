@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/urfave/cli/v2"
 )
 
 func TestReadme(t *testing.T) {
@@ -15,7 +17,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	readme := string(text)
-	for _, f := range newApp(io.Discard, io.Discard).Flags {
+	for _, f := range append(newApp(io.Discard, io.Discard).Flags, buildFlags(&cli.BoolFlag{Name: "help"})...) {
 		if !strings.Contains(readme, "`--"+f.Names()[0]) {
 			t.Errorf("no --%s in the table", f.Names()[0])
 		}

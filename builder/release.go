@@ -122,6 +122,11 @@ func (b *Builder) Release(ctx context.Context, o ReleaseOptions) (*Release, erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	for _, e := range o.Entries {
+		if len(r.errors) == 0 && r.out.Made[e] == "" {
+			r.fail(api.Message{Text: "Nothing was made of " + e.File + ": a plugin has put something else in its place"})
+		}
+	}
 	r.out.Errors = unique(b.diagnostics(r.errors))
 	r.out.Warnings = unique(b.diagnostics(r.warnings))
 	if len(r.out.Errors) > 0 {

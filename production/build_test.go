@@ -119,6 +119,24 @@ func TestPlugins(t *testing.T) {
 	}
 }
 
+// A plugin that takes an entry for itself leaves nothing to put into the page.
+func TestPluginThatTakesAnEntry(t *testing.T) {
+	s := newScript(t, txtar.Parse([]byte("-- index.html --\n<script type=module src=main.js></script>\n-- main.js --\n")))
+	s.o.Plugins = []api.Plugin{{Name: "taker", Setup: func(b api.PluginBuild) {
+		b.OnResolve(api.OnResolveOptions{Filter: "main"}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: "other", Namespace: "taken"}, nil
+		})
+		b.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "taken"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
+			return api.OnLoadResult{Contents: new(string), Loader: api.LoaderJS}, nil
+		})
+	}}}
+	for _, step := range []string{"build fails", `error Nothing was made of main\.js: a plugin`} {
+		if err := s.step(step); err != nil {
+			t.Errorf("%s: %v", step, err)
+		}
+	}
+}
+
 // Places in chunks whose import() was written over are those that esbuild had noted.
 func TestSourceMaps(t *testing.T) {
 	s := siteOf(t, "lazy.txtar")
