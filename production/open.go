@@ -35,7 +35,7 @@ func Open(fsys fs.FS) (*Output, error) {
 		}
 		if len(entries) != 1 || !entries[0].IsDir() {
 			return nil, errors.New("production: there is no " + ManifestFile + ": run devserve build, and if its output is embedded write //go:embed all:dist, " +
-				"as Go leaves out names that begin with a dot without all:")
+				"as without that word Go leaves out names that begin with a dot")
 		}
 		if fsys, err = fs.Sub(fsys, entries[0].Name()); err != nil {
 			return nil, fmt.Errorf("production: %w", err)

@@ -20,7 +20,8 @@
 //   - Several servers may live in one process: there are no globals, and whatever runs
 //     was started by the caller.
 //
-// A program that has pages of its own puts [Server.Middleware] around them.
+// A program that has pages of its own puts [Server.Middleware] around them. With [Options.Production] the same program serves
+// what devserve build made, and nothing of the above happens.
 package server
 
 import (
