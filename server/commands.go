@@ -24,7 +24,7 @@ type commands struct {
 	watcher *watcher.Watcher // nil if they read nothing that could change
 	hold    *hold            // nil if all are generators
 	dirs    map[string]string
-	first   chan struct{} // closed once every generator has run, well or not
+	first   chan struct{} // closed once all generators have run well, or one has failed
 
 	mu   sync.Mutex
 	last map[string]command.State
@@ -171,12 +171,18 @@ func (c *commands) run(ctx context.Context, started func()) error {
 	return c.group.Run(ctx)
 }
 
-// ended takes note that a generator may have run for the first time.
+// ended takes note that the generators may have run for the first time.
 func (c *commands) ended() {
+	running := false
 	for _, s := range c.last {
-		if s.Generator && s.Phase != command.Ready && s.Phase != command.Failed {
-			return
+		if s.Generator && s.Phase == command.Failed {
+			running = false // those after it are not run
+			break
 		}
+		running = running || s.Generator && s.Phase != command.Ready
+	}
+	if running {
+		return
 	}
 	select {
 	case <-c.first:

@@ -319,6 +319,29 @@ func TestCommandSourcesInTheSite(t *testing.T) {
 	}
 }
 
+// What comes after a generator that fails is not run, and nobody waits for it.
+func TestCommandGeneratorFails(t *testing.T) {
+	generator := command.Spec{Args: []string{os.Args[0]}, Env: []string{asProgram + "=generator"}, Watch: []string{"version"}, Generator: true}
+	first, second := generator, generator
+	first.Name, second.Name = "first", "second"
+	second.Args = append(second.Args, "2")
+	s, url, change := withCommands(t, "broken", Options{
+		Dir: writeSite(t, map[string]string{"a.txt": "file"}), Commands: []command.Spec{first, second, backend("")},
+	})
+	began := time.Now()
+	if status, body := ask(t, url+"/a.txt"); status != 200 || body != "file" {
+		t.Errorf("a file: %d %s", status, body)
+	}
+	if resp, body := get(t, s, "/page", navigation...); resp.StatusCode != 502 || !strings.Contains(body, "once a generator has run well") {
+		t.Errorf("a page: %s %s", resp.Status, body)
+	}
+	if took := time.Since(began); took > holdTimeout/2 {
+		t.Errorf("that took %v", took)
+	}
+	change("mended")
+	until(t, url+"/", "<title>mended<")
+}
+
 func TestCommandsEnd(t *testing.T) {
 	s, url, _ := withCommands(t, "one", Options{})
 	until(t, url+"/", "one")

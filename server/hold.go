@@ -137,10 +137,10 @@ func (h *hold) again(ctx context.Context, since time.Time) bool {
 	}
 }
 
-// runs reports whether a program is running or on its way.
+// runs reports whether a program is running, ready or not.
 func (h *hold) runs() bool {
 	for _, name := range h.programs {
-		if s, ok := h.group.State(name); ok && (s.Serving || s.Phase != command.Failed && s.Phase != command.Stopped) {
+		if s, ok := h.group.State(name); ok && (s.Serving || s.Phase == command.Starting) {
 			return true
 		}
 	}

@@ -153,7 +153,6 @@ func (s *Server) newUpstream(address string) (*upstream, error) {
 				r.Out.Host = r.In.Host
 			}
 		},
-		ModifyResponse: u.answered,
 	}
 	return u, nil
 }
@@ -206,7 +205,14 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// Or Go would read all of a request before it passes on an answer that has begun. Not all writers can.
 	http.NewResponseController(w).EnableFullDuplex()
+	said := slices.DeleteFunc(slices.Collect(maps.Keys(w.Header())), func(name string) bool { return name == "Vary" })
 	proxy := u.proxy
+	proxy.ModifyResponse = func(r *http.Response) error {
+		for _, name := range said {
+			r.Header.Del(name) // Guard's word counts, and browsers heed none that is said twice
+		}
+		return u.answered(r)
+	}
 	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) { u.failed(w, r.WithContext(ctx), err) }
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
@@ -227,8 +233,9 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 		return u.ask(r)
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		r = r.Clone(r.Context())
-		r.Body = io.NopCloser(r.Body) // who asks in vain closes it; the caller does anyway
+		again := *r                       // the same trailers, which come with the body
+		again.Body = io.NopCloser(r.Body) // who asks in vain closes it; the caller does anyway
+		r = &again
 	}
 	for began := time.Now(); ; {
 		res, err := u.ask(r)
@@ -259,9 +266,6 @@ func (u *upstream) answered(r *http.Response) error {
 	}
 	if u.down.Swap(false) && u.hold == nil {
 		u.log.Warn(u.address + " answers again")
-	}
-	for _, name := range []string{"Cross-Origin-Resource-Policy", "X-Content-Type-Options"} {
-		r.Header.Del(name) // Guard has said so, and browsers heed nothing that is said twice
 	}
 	if len(r.Trailer) > 0 {
 		r.Header.Del("Content-Length") // HTTP/2 has both, HTTP/1.1 trailers only behind chunks

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/devserve/devserve/command"
 )
 
 // serveUpstream starts a server that answers in h's way, and returns its address.
@@ -366,7 +368,28 @@ func TestProxyTrailers(t *testing.T) {
 		w.Header().Set("X-Sum", r.Trailer.Get("X-End"))
 		w.Header().Set(http.TrailerPrefix+"X-Late", "late")
 	})
-	_, url := front(t, Options{Backend: address})
+	for _, held := range []bool{false, true} {
+		s, url := front(t, Options{Backend: address})
+		if held {
+			s.backend.hold = noHold(t)
+		}
+		testTrailers(t, url)
+	}
+}
+
+// noHold returns a hold for which nothing is to be waited.
+func noHold(t *testing.T) *hold {
+	h := newHold(nil)
+	group, err := command.New(nil, command.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.group = group
+	return h
+}
+
+func testTrailers(t *testing.T, url string) {
+	t.Helper()
 	body, to := io.Pipe()
 	r, err := http.NewRequest("POST", url+"/echo", body)
 	if err != nil {
