@@ -145,6 +145,18 @@ func TestGeneratorWritesWhatItReads(t *testing.T) {
 	}
 }
 
+// Two generators that feed each other are slowed down, and what comes after them is started.
+func TestGeneratorsFeedEachOther(t *testing.T) {
+	a, b, app := self("count", "a.txt"), self("count", "b.txt"), self("mute")
+	a.Name, a.Generator, a.Watch = "a", true, []string{"b.txt"}
+	b.Name, b.Generator, b.Watch = "b", true, []string{"a.txt"}
+	f := run(t, t.TempDir(), Options{Grace: 50 * time.Millisecond}, a, b, app)
+	f.reached(0, "mute", Ready)
+	if !f.printed("does it write that itself?") {
+		t.Error("nothing is said of it")
+	}
+}
+
 // A generator that does not end is said to have failed, and holds up no request.
 func TestGeneratorNeverEnds(t *testing.T) {
 	gen := self("mute")

@@ -146,11 +146,7 @@ func (u *unit) due(reason string, files []string) {
 		u.reason = changed(sorted(u.files))
 	}
 	u.nudge()
-	if u.spec.Generator {
-		for _, after := range u.g.units[u.index+1:] {
-			after.nudge() // what it builds may be old news
-		}
-	}
+	u.nudgeAfter() // what they build may be old news
 	u.g.tell()
 }
 
@@ -158,6 +154,15 @@ func (u *unit) nudge() {
 	select {
 	case u.work <- struct{}{}:
 	default:
+	}
+}
+
+// nudgeAfter has those look whether it is time for them that come after a generator.
+func (u *unit) nudgeAfter() {
+	if u.spec.Generator {
+		for _, after := range u.g.units[u.index+1:] {
+			after.nudge()
+		}
 	}
 }
 
@@ -329,6 +334,7 @@ func (u *unit) putOff() bool {
 		u.held = true
 		u.g.tell()
 		u.g.mu.Unlock()
+		u.nudgeAfter() // they need not wait for that
 	}
 	wait := time.Until(u.hold)
 	if wait > 0 {
@@ -443,13 +449,7 @@ func (u *unit) stepped(ctx context.Context) {
 	default:
 		u.restart(ctx)
 	}
-	if u.spec.Generator {
-		u.g.mu.Lock()
-		for _, after := range u.g.units[u.index+1:] {
-			after.nudge()
-		}
-		u.g.mu.Unlock()
-	}
+	u.nudgeAfter()
 }
 
 // stepName is who speaks in a step.
