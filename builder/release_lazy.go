@@ -84,7 +84,7 @@ func (o *outputs) emit(split, styled bool) map[string]string {
 	}
 	var pairs []string
 	for _, old := range sortedKeys(renamed) {
-		pairs = append(pairs, path.Base(strings.TrimSuffix(old, ".js")), path.Base(strings.TrimSuffix(renamed[old], ".js")))
+		pairs = append(pairs, hashOf(old), hashOf(renamed[old])) // names stand there as they are, and escaped
 	}
 	rename := strings.NewReplacer(pairs...)
 	nameOf := func(name string) string {
@@ -126,6 +126,9 @@ func (o *outputs) emit(split, styled bool) map[string]string {
 	}
 	return names
 }
+
+// hashOf is the end of a chunk's name, which no other name has: "-ABCD2345.js".
+func hashOf(name string) string { return name[strings.LastIndexByte(name, '-'):] }
 
 // unhashed is the base name of a chunk without its hash.
 func unhashed(name string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 //	file GLOB                  the file of the output that has, lacks and is are about; there is one that matches
 //	no file GLOB
 //	has / lacks REGEXP
+//	exists                     whatever of /assets/ the file names is there
 //	is FILE                    the file, with XXXXXXXX for every hash, is that one of the archive
 //	files N                    how many there are in all
 //	error / warning REGEXP     as file:line:col: text [line text]
@@ -143,6 +145,16 @@ func (s *script) step(line string) error {
 	case "lacks":
 		if contains(rest, s.text) == nil {
 			return fmt.Errorf("it is there:\n%s", s.text)
+		}
+	case "exists":
+		for _, name := range regexp.MustCompile(`/assets/[^"]+`).FindAllString(s.text, -1) {
+			file, err := url.PathUnescape(name[1:])
+			if err != nil {
+				return err
+			}
+			if _, err := os.Stat(s.out(file)); err != nil {
+				return err
+			}
 		}
 	case "is":
 		got := hashes.ReplaceAllString(s.text, "-XXXXXXXX.")
