@@ -135,6 +135,10 @@ func TestCommandServes(t *testing.T) {
 		t.Errorf("no client in %s", body)
 	}
 
+	if _, body := ask(t, url+"/_devserve/status"); !strings.Contains(body, `"watch": "events"`) || !strings.Contains(body, `"phase": "ready"`) || !strings.Contains(body, `"serving": true`) {
+		t.Errorf("status: %s", body)
+	}
+
 	// Pages are told once the new one answers.
 	next := stream(t, s)
 	change("two")

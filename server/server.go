@@ -53,8 +53,6 @@ type Options struct {
 	Define       map[string]string // as esbuild's Define
 	AllowHosts   []string          // host names beside loopback under which requests may come
 	AllowOrigins []string          // origins, as "https://app.example.com", whose pages may read what is served, by CORS
-	Proxy        map[string]string // other servers, by the beginning of the URL paths that are theirs: "/api" is itself and all below it
-	Backend      string            // another server, for all that is no file of the site; in Middleware next has its place
 	Plugins      []api.Plugin      // esbuild plugins
 	CacheDir     string            // a folder that keeps compiled modules between runs, safe to delete; "" keeps none
 	Watch        []string          // doublestar globs, absolute or from the working directory, of what the program renders its pages from
@@ -71,10 +69,16 @@ type Options struct {
 	// NoHMR has pages load anew for every change of a script. Style sheets are swapped all the same.
 	NoHMR bool
 
-	// Commands are programs that serve what the site does not, and generators that run before them: see package command. Run builds, starts and ends
-	// them. Without Backend and Proxy the last program is the backend: it is told in the variable PORT at which port of
-	// localhost to listen. "off" for Backend says that none of them serves pages. While programs start, requests for an upstream on
-	// this machine are held; pages load anew when one answers that was started again.
+	// Proxy has other servers by the beginning of the URL paths that are theirs: "/api" is itself and all below it, the longest wins, also
+	// over files of the site. Backend is one for all that is no file of the site; in Middleware next has its place. An
+	// address is http://host:port, https://host, h2c://host:port (HTTP/2 without TLS) or unix:/path/to/socket.
+	Proxy   map[string]string
+	Backend string
+
+	// Commands are programs that serve what the site does not, and generators that run before them: see package command. Run
+	// builds, starts and ends them. Without Backend and Proxy the last program is the backend: it is told in the variable
+	// PORT at which port of localhost to listen. "off" for Backend says that none of them serves pages. While programs
+	// start, requests for servers on this machine are held; pages load anew when one answers that was started again.
 	Commands []command.Spec
 
 	// OnChange is told which files that Watch means have changed, by absolute paths, before the pages fetch themselves
@@ -184,7 +188,7 @@ func New(o Options) (*Server, error) {
 	if s.templates, err = newTemplates(o.Watch, watcher.Options{Poll: o.Poll, Log: o.Log, OnError: s.unwatched}); err != nil {
 		return nil, err
 	}
-	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins, Log: o.Log, OnMessage: s.message, OnOpen: s.opener()})
+	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins, Log: o.Log, OnMessage: s.message, OnOpen: s.opener(), Status: s.status})
 	if err != nil {
 		return nil, err
 	}
