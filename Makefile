@@ -9,8 +9,8 @@ FUZZTIME    ?= 30s
 INSTALLED := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,\
 	$(shell find . -name package-lock.json -not -path '*/node_modules/*'))
 
-# Modules of their own, for tests with dependencies that ours does not have.
-MODULES := $(patsubst ./%/go.mod,%,$(shell find ./internal -name go.mod -not -path '*/testdata/*'))
+# Modules of their own, with dependencies that ours does not have.
+MODULES := $(patsubst ./%/go.mod,%,$(shell find ./internal ./examples -name go.mod -not -path '*/node_modules/*' -not -path '*/testdata/*'))
 
 .PHONY: help
 help: ## list these commands
@@ -45,6 +45,7 @@ check: deps ## formatting, vet, staticcheck, types, other systems, generated fil
 	done
 	$(NPM) --prefix client run --silent check
 	$(NPM) --prefix examples/react run --silent check
+	$(NPM) --prefix examples/chi-api/web run --silent check
 	client/node_modules/.bin/tsc -p examples/hello
 	@before="$$(cat client/dist/* | cksum)"; \
 	$(GO) generate ./...; \
