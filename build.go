@@ -55,10 +55,12 @@ func build(c *cli.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	r, err := production.Build(c.Context, o)
-	if err != nil {
-		if errors.As(err, new(*production.OptionError)) {
-			err = usageError{err}
-		}
+	switch {
+	case errors.As(err, new(*production.OptionError)):
+		return usageError{err}
+	case c.Context.Err() != nil:
+		return errors.New("interrupted: the former output stays")
+	case err != nil:
 		return err
 	}
 	quiet := c.Bool("quiet")

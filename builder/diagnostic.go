@@ -80,5 +80,8 @@ func (b *Builder) file(l *api.Location) string {
 	if rest, ok := strings.CutPrefix(name, styleModuleNamespace+":"); ok {
 		name = realStyleModule(rest)
 	}
+	if rest, ok := strings.CutPrefix(name, inlineNamespace+":"); ok {
+		name = rest[:strings.LastIndexByte(rest, '?')]
+	}
 	return strings.ToValidUTF8(strings.TrimPrefix(name, "./"), "\uFFFD")
 }

@@ -1,6 +1,7 @@
 package production
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -115,7 +116,7 @@ func (s *site) scan(p *page) error {
 	for i := range p.refs {
 		r := &p.refs[i]
 		if r.inline {
-			r.links = []link{{name: p.name, entry: builder.Entry{File: p.name, Use: builder.EntryModule, Code: r.text}}}
+			r.links = []link{{name: p.name, entry: builder.Entry{File: p.name, Use: builder.EntryModule, Code: inPlace(p.src, r.start, r.end)}}}
 			s.add(r.links[0].entry)
 			continue
 		}
@@ -128,6 +129,12 @@ func (s *site) scan(p *page) error {
 		}
 	}
 	return nil
+}
+
+// inPlace returns src[start:end] at the line and the column where it stands in src.
+func inPlace(src []byte, start, end int) string {
+	line := bytes.LastIndexByte(src[:start], '\n') + 1
+	return strings.Repeat("\n", bytes.Count(src[:line], []byte("\n"))) + strings.Repeat(" ", start-line) + string(src[start:end])
 }
 
 func (s *site) add(e builder.Entry) {
