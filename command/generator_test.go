@@ -304,6 +304,11 @@ func TestRoots(t *testing.T) {
 	if got := g.Roots(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	for name, want := range map[string]bool{"a/b.go": true, "a/b_test.go": false, "a.html": false, "../x/y/z.txt": true} {
+		if got := g.Reads(filepath.Join(dir, name)); got != want {
+			t.Errorf("reads %s: %v", name, got)
+		}
+	}
 }
 
 // A snapshot sees what a walk finds, links to files and hidden folders that a glob names included, and what has gone.

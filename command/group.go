@@ -92,7 +92,8 @@ func (g *Group) Roots() []string {
 
 // Reads reports whether the file at path, which is absolute, is one whose change has a command run anew by its Watch.
 func (g *Group) Reads(path string) bool {
-	return slices.ContainsFunc(g.units, func(u *unit) bool { return matchAny(u.watch.globs, filepath.ToSlash(path)) })
+	name := filepath.ToSlash(path)
+	return slices.ContainsFunc(g.units, func(u *unit) bool { return matchAny(u.watch.globs, name) && !u.watch.excluded(name) })
 }
 
 // Run runs the commands until ctx is done, then ends every process and returns nil. It may be called once.

@@ -95,11 +95,16 @@ func TestGoRun(t *testing.T) {
 	f.edit("other/other.go", "package other\n") // no part of the program
 	f.reached(n, "api", Ready)
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	for _, s := range f.states[n:] {
 		if s.Phase == Starting {
 			t.Errorf("restarted although the program is the same")
 		}
+	}
+	f.mu.Unlock()
+
+	f.stop()
+	if _, err := os.Stat(f.units[0].temp); err == nil {
+		t.Error("what was built is left over")
 	}
 }
 
@@ -119,9 +124,9 @@ func TestBurst(t *testing.T) {
 	poll(t, "the newest answers", func() bool { return ask(addr) == "burst 29" })
 }
 
-// A build that is old news is ended, however long it would take.
-func TestBuildIsCancelled(t *testing.T) {
-	dir := t.TempDir()
+// fakeGo is a Spec of the child that is called go.
+func fakeGo(t *testing.T, dir string) Spec {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -129,15 +134,44 @@ func TestBuildIsCancelled(t *testing.T) {
 	if err := os.Symlink(exe, filepath.Join(dir, "go")); err != nil {
 		t.Fatal(err)
 	}
-	put(t, filepath.Join(dir, "main.go"), "hang")
 	s := self("go")
 	s.Args = []string{filepath.Join(dir, "go"), "run", "."}
-	f := run(t, dir, Options{Grace: 50 * time.Millisecond}, s)
+	return s
+}
+
+// A build that is old news is ended, however long it would take.
+func TestBuildIsCancelled(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "main.go"), "hang")
+	f := run(t, dir, Options{Grace: 50 * time.Millisecond}, fakeGo(t, dir))
 	poll(t, "the first build", func() bool { return lines(filepath.Join(dir, "builds.log")) == 1 })
 	f.edit("main.go", "better")
 	f.reached(0, "go", Ready)
 	if n := lines(filepath.Join(dir, "builds.log")); n != 2 {
 		t.Errorf("%d builds", n)
+	}
+}
+
+// A program that dies while the next is built comes back if nothing comes of that.
+func TestDiesDuringBuild(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "main.go"), "good")
+	f := run(t, dir, Options{Grace: 50 * time.Millisecond}, fakeGo(t, dir))
+	f.reached(0, "go", Ready)
+	n := f.now()
+	f.edit("main.go", "hang")
+	f.reached(n, "go", Building)
+	pid := read1(t, filepath.Join(dir, "pid"))
+	kill(t, pid)
+	f.told(n, "go", "is dead", func(s State) bool { return s.Phase == Building && !s.Serving })
+	n = f.now()
+	f.edit("main.go", "fail")
+	f.reached(n, "go", Failed)
+	if s := f.told(n, "go", "serves again", func(s State) bool { return s.Serving }); s.Phase != Failed || len(s.Diagnostics) != 1 {
+		t.Errorf("%+v", s)
+	}
+	if again := read1(t, filepath.Join(dir, "pid")); again == pid {
+		t.Errorf("it is still %s", pid)
 	}
 }
 

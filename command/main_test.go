@@ -27,7 +27,7 @@ const childEnv = "COMMAND_TEST_CHILD"
 func TestMain(m *testing.M) {
 	if role := os.Getenv(childEnv); role != "" {
 		if role == "go" && len(os.Args) == 1 {
-			role = "mute" // what was built
+			role = "built"
 		}
 		children[role](os.Args[1:])
 		os.Exit(0)
@@ -116,19 +116,30 @@ var children = map[string]func(args []string){
 		select {}
 	},
 
-	// go: is a go command that never ends a build of a main.go with "hang" in it, and builds a mute program of others.
+	// go: is a go command. Of a main.go with "hang" in it it never ends a build, with "fail" it fails, and of others it
+	// builds a program that writes its number to a file and goes on.
 	"go": func(args []string) {
 		text, _ := os.ReadFile("main.go")
 		logLine("builds.log")
-		if strings.Contains(string(text), "hang") {
+		switch {
+		case strings.Contains(string(text), "hang"):
 			signal.Ignore(os.Interrupt)
 			select {}
+		case strings.Contains(string(text), "fail"):
+			os.Exit(1)
 		}
 		exe, _ := os.Executable()
-		if err := os.Symlink(exe, args[slices.Index(args, "-o")+1]); err != nil {
+		out := args[slices.Index(args, "-o")+1]
+		_ = os.Remove(out)
+		if err := os.Symlink(exe, out); err != nil {
 			panic(err)
 		}
 	},
+	"built": func([]string) {
+		write("pid", strconv.Itoa(os.Getpid()))
+		select {}
+	},
+
 	// eof: ends when there is nothing more to read.
 	"eof": func([]string) { _, _ = io.Copy(io.Discard, os.Stdin) },
 

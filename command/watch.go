@@ -85,13 +85,13 @@ func isHidden(name string) bool {
 
 // match reports whether the command reads the file at name.
 func (w *watch) match(name string) bool {
-	if w.isGo && strings.HasSuffix(name, "_test.go") {
-		return false
-	}
-	if !matchAny(w.globs, name) && !w.embedded(name) {
-		return false
-	}
-	return !slices.ContainsFunc(w.ignore, func(pattern string) bool { return doublestar.MatchUnvalidated(pattern, name) })
+	return (matchAny(w.globs, name) || w.embedded(name)) && !w.excluded(name)
+}
+
+// excluded reports whether the file at name does not count whatever else names it.
+func (w *watch) excluded(name string) bool {
+	return w.isGo && strings.HasSuffix(name, "_test.go") ||
+		slices.ContainsFunc(w.ignore, func(pattern string) bool { return doublestar.MatchUnvalidated(pattern, name) })
 }
 
 func (w *watch) embedded(name string) bool {
