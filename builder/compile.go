@@ -616,6 +616,9 @@ func (b *Builder) compileData(m *module) result {
 	if m.kind == kindURL || m.kind == kindWorker {
 		return b.compileURL(m)
 	}
+	if m.kind == kindInline && kindOf(m.path).isStyle() {
+		return b.compileInlineStyle(m)
+	}
 	data, err := readRegular(m.path)
 	if err != nil {
 		return result{errors: []Diagnostic{readError(b.resolver.rel(m.path), err)}}
@@ -641,6 +644,18 @@ func (b *Builder) compileData(m *module) result {
 	}
 	c.seal()
 	return result{compiled: c}
+}
+
+// compileInlineStyle makes a module of the text of a style sheet, bundled with what it imports.
+func (b *Builder) compileInlineStyle(m *module) result {
+	sheet := &module{id: m.id, path: m.path, kind: kindOf(m.path)}
+	r := b.compile([]*module{sheet})[sheet]
+	if c := r.compiled; c != nil {
+		c.code = factory([]byte("module.exports = "+quote(string(c.style))+";\n"), true, "")
+		c.style, c.styleHash, c.exports, c.esm = nil, "", nil, false
+		c.seal()
+	}
+	return r
 }
 
 // compileURL makes a module of a file's URL.

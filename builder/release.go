@@ -553,6 +553,12 @@ func (p *releasePlugin) loadData(args api.OnLoadArgs) (api.OnLoadResult, error) 
 		u := p.url(p.script(t.path, api.FormatIIFE, false, p.chain))
 		contents := fmt.Sprintf("export default function(options) { return new Worker(%s, { type: \"module\", ...options }) }", quote(u))
 		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
+	case kindInline:
+		if kindOf(t.path).isStyle() {
+			text = string(p.sheet(t.path).css)
+			break
+		}
+		fallthrough
 	default:
 		data, err := readRegular(t.path)
 		if err != nil {
