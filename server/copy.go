@@ -44,6 +44,9 @@ func (c *copies) record(next http.Handler) http.Handler {
 		}
 		rec := &recorder{Writer: wrap.Writer{ResponseWriter: w}, key: rand.Text()}
 		next.ServeHTTP(rec, r)
+		if rec.Header().Get("Content-Type") != "" {
+			rec.begin() // an empty page is one
+		}
 		if rec.page != nil { // and next did not panic
 			c.keep(rec.key, rec.page)
 		}

@@ -206,6 +206,7 @@ func TestCopies(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 		io.WriteString(w, "<!doctype html><p>no")
 	})
+	answer("/empty", func(w http.ResponseWriter) { w.Header().Set("Content-Type", html) })
 	answer("/text", func(w http.ResponseWriter) { http.Error(w, "text", http.StatusNotFound) })
 	answer("/moved", func(w http.ResponseWriter) { w.Header().Set("Location", "/"); w.WriteHeader(http.StatusFound) })
 	answer("/long", func(w http.ResponseWriter) {
@@ -217,6 +218,7 @@ func TestCopies(t *testing.T) {
 		{"GET", "/typed", "<!doctype html><p>typed"},
 		{"GET", "/untyped", "<!doctype html><p>untyped"},
 		{"GET", "/error", "<!doctype html><p>no"},
+		{"GET", "/empty", "empty"},
 		{"POST", "/typed", ""},
 		{"GET", "/text", ""},
 		{"GET", "/moved", ""},
@@ -239,6 +241,10 @@ func TestCopies(t *testing.T) {
 		case tt.want == "404":
 			if res.StatusCode != http.StatusNotFound {
 				t.Errorf("%s: %s", tt.path, res.Status)
+			}
+		case tt.want == "empty":
+			if res.StatusCode != http.StatusOK || body != "" {
+				t.Errorf("%s: %s %q", tt.path, res.Status, body)
 			}
 		case body != tt.want || n != 1:
 			t.Errorf("%s: got %q after %d renderings, want %q", tt.path, body, n, tt.want)

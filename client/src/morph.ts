@@ -21,6 +21,9 @@ export type Outcome = { done: true } | { reload: string } | { broken: Diagnostic
 /** How long the program may take to answer, in ms. */
 const patience = 30_000;
 
+/** How long a file may take to be written, in ms; less than a person notices before a reload. */
+const again = 100;
+
 interface Rendering {
   text: string;
   policy: string;
@@ -30,6 +33,30 @@ interface Rendering {
 let last: Rendering | undefined;
 
 export async function refresh(page: Page): Promise<Outcome> {
+  let found = await look(page);
+  // Programs read templates while these are written: another look tells what is meant.
+  for (let n = 0; !("now" in found) && n < ("empty" in found ? 10 : 1); n++) {
+    await new Promise((done) => setTimeout(done, again));
+    found = await look(page);
+  }
+  if (!("now" in found)) return found;
+  const { a, n, now } = found;
+  if (a && n) {
+    try {
+      patch(document.documentElement, a.documentElement, n.documentElement);
+    } catch (thrown) {
+      if (thrown instanceof Refusal) return { reload: thrown.message };
+      throw thrown;
+    }
+    (globalThis as { htmx?: { process?(e: Element): void } }).htmx?.process?.(document.body); // it does not look by itself
+    document.dispatchEvent(new CustomEvent("devserve:morph"));
+  }
+  last = now;
+  return { done: true };
+}
+
+/** How the page is rendered now, and both renderings as documents if they differ; or why it cannot be morphed. */
+async function look(page: Page): Promise<{ now: Rendering; a?: Document; n?: Document } | { reload: string; empty?: true } | { broken: Diagnostic }> {
   const path = location.pathname + location.search;
   let answer: Response;
   try {
@@ -54,21 +81,11 @@ export async function refresh(page: Page): Promise<Outcome> {
 
   const old = last ?? (await served(page));
   if (!old) return { reload: "there is no copy of this page to compare it with" };
-  if (old.text !== now.text) {
-    const [a, n] = [parse(old.text), parse(now.text)];
-    const reason = unsafe(a, n) ?? (old.policy === now.policy ? null : "its Content-Security-Policy changed");
-    if (reason !== null) return { reload: reason };
-    try {
-      patch(document.documentElement, a.documentElement, n.documentElement);
-    } catch (thrown) {
-      if (thrown instanceof Refusal) return { reload: thrown.message };
-      throw thrown;
-    }
-    (globalThis as { htmx?: { process?(e: Element): void } }).htmx?.process?.(document.body); // it does not look by itself
-    document.dispatchEvent(new CustomEvent("devserve:morph"));
-  }
-  last = now;
-  return { done: true };
+  if (old.text === now.text) return { now };
+  if (now.text.trim() === "") return { reload: `${path} is empty now`, empty: true };
+  const [a, n] = [parse(old.text), parse(now.text)];
+  const reason = unsafe(a, n) ?? (old.policy === now.policy ? null : "its Content-Security-Policy changed");
+  return reason === null ? { now, a, n } : { reload: reason };
 }
 
 /** The status that this page came with. */
