@@ -58,7 +58,7 @@ func (b *Builder) script(entry *module, exports bool) *bundle {
 	w.add(client.Runtime())
 	w.addString("\n")
 	if entry.good == nil {
-		w.addString("globalThis.__devserve.failed.push(" + quote(entry.id) + ");\n")
+		w.addString("globalThis.__devserve.failed.set(" + quote(entry.id) + ", " + strconv.FormatInt(b.build, 10) + ");\n")
 		w.addString("console.error(" + quote("[devserve] "+b.failure(entry)) + ");\n")
 	} else {
 		if exports {

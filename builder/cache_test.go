@@ -249,7 +249,7 @@ func (s *site) bundle(t *testing.T, b *Builder) []byte {
 	t.Helper()
 	out, err := b.Script(context.Background(), "src/main.tsx")
 	must(t, err)
-	if strings.Contains(string(out.Body), "failed.push") && len(b.errors) > 0 {
+	if strings.Contains(string(out.Body), "failed.set") && len(b.errors) > 0 {
 		t.Fatalf("%+v", b.errors)
 	}
 	return out.Body

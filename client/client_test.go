@@ -490,7 +490,7 @@ func htmlPages(t *testing.T, s *site, b *tab) {
 }
 
 // fakeRegistry notes what the client asks of it.
-const fakeRegistry = `<script>globalThis.__devserve = { build: 0, patience: 10000, failed: [], errors: new Map(), events: { emit: async () => {}, on() {} }, has: () => true, calls: [],
+const fakeRegistry = `<script>globalThis.__devserve = { build: 0, patience: 10000, failed: new Map(), errors: new Map(), events: { emit: async () => {}, on() {} }, has: () => true, calls: [],
 	update(build, updates) { this.calls.push(build + ':' + updates.map((u) => u.type + u.path + (u.code ?? u.url)).join()); return (this.answer ?? (() => null))() } }
 	globalThis.__devserve_client?.meet(__devserve)</script>`
 
@@ -544,7 +544,9 @@ func oneAtATime(t *testing.T, s *site, b *tab) {
 
 func failedEntry(t *testing.T, s *site, b *tab) {
 	s.failed(1, "broken from the start")
-	open(s, b, "/", fakeRegistry+`<script>__devserve.failed.push('/src/main.ts')</script>`+plainPage)
+	open(s, b, "/", fakeRegistry+`<script>__devserve.failed.set('/src/main.ts', 2)</script>`+plainPage)
+	s.built() // which is build 2: another module's, told late
+	b.wantStays()
 	s.built()
 	b.wantReload()
 	b.wantLog("reloaded: /src/main.ts can be built now")

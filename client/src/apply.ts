@@ -15,8 +15,8 @@ import type { Refresh } from "./rendered";
  */
 export async function apply(built: Built, page: string, registry: Registry | undefined, refresh: Refresh): Promise<string | null> {
   if (built.reload) return built.reload.reason;
-  const failed = registry?.failed[0];
-  if (failed !== undefined && !built.sync && (built.source ?? ownSource) === ownSource) return `${failed} can be built now`;
+  const failed = [...(registry?.failed ?? [])].find(([, build]) => built.build > build); // not by what was published before it
+  if (failed && !built.sync && (built.source ?? ownSource) === ownSource) return `${failed[0]} can be built now`;
   return applyUpdates(built, page, registry, refresh);
 }
 

@@ -129,8 +129,8 @@ export class Registry {
   /** The newest build that any bundle or update on this page contains; 0 if there is none. */
   build = 0;
 
-  /** IDs of what the page has asked for in vain, for it could not be built. */
-  readonly failed: string[] = [];
+  /** IDs of what the page has asked for in vain, for it could not be built, and in which build not. */
+  readonly failed = new Map<string, number>();
 
   readonly helpers = helpers;
   readonly events = new Events();
@@ -380,10 +380,10 @@ export class Registry {
     const node = this.node(id);
     const load = async (): Promise<() => unknown> => {
       if (!this.loaded(id)) await this.fetch(id, true).catch((err: unknown) => {
-        this.failed.push(id);
+        this.failed.set(id, this.build);
         throw err;
       });
-      while (this.failed.includes(id)) this.failed.splice(this.failed.indexOf(id), 1);
+      this.failed.delete(id);
       importer.lazies.add(node);
       node.parents.add(importer);
       try {
