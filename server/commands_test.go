@@ -43,8 +43,11 @@ func program(what string) int {
 		}
 		return 0
 	}
-	if version == "deaf" {
+	switch version {
+	case "deaf":
 		select {}
+	case "late":
+		<-time.After(700 * time.Millisecond) // it counts as ready before
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -145,6 +148,28 @@ func TestCommandServes(t *testing.T) {
 	next(has("built", `"reload":{"reason":"api was started again: version changed"}`))
 	if status, body := ask(t, url+"/"); status != 200 || !strings.Contains(body, "<title>two</title>") {
 		t.Errorf("told before it answers: %d %s", status, body)
+	}
+	if id := s.hub.ID(); !strings.HasSuffix(id, "-1") {
+		t.Errorf("told of the first start too: event %s", id)
+	}
+}
+
+// Where it is not known at which port a program listens, it is ready once it lives, and may listen later.
+func TestCommandListensLate(t *testing.T) {
+	address := freeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	spec := backend("")
+	spec.Env = append(spec.Env, "PORT="+port)
+	_, url, _ := withCommands(t, "late", Options{
+		Commands: []command.Spec{spec}, Proxy: map[string]string{"/api": "http://" + address, "/other": "http://" + freeAddress(t)},
+	})
+	resp, err := http.Post(url+"/api", "text/plain", strings.NewReader("sent"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); resp.StatusCode != 200 || err != nil || !strings.HasSuffix(string(body), "/api sent") {
+		t.Errorf("%s %s, %v", resp.Status, body, err)
 	}
 }
 

@@ -300,6 +300,9 @@ func TestProxyStreams(t *testing.T) {
 	address := serveUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		defer func() { gone <- struct{}{} }()
 		w.Header().Set("Content-Type", r.Header.Get("Accept"))
+		if r.URL.Path == "/download" {
+			w.Header().Set("Content-Length", "1000000")
+		}
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		for {
@@ -313,8 +316,8 @@ func TestProxyStreams(t *testing.T) {
 		}
 	})
 	_, url := front(t, Options{Backend: address})
-	for _, ctype := range []string{"text/event-stream", "application/x-ndjson"} {
-		conn, from := talk(t, url, "GET /events HTTP/1.1\nHost: HOST\nAccept: "+ctype+"\n\n")
+	for path, ctype := range map[string]string{"/events": "text/event-stream", "/lines": "application/x-ndjson", "/download": "application/zip"} {
+		conn, from := talk(t, url, "GET "+path+" HTTP/1.1\nHost: HOST\nAccept: "+ctype+"\n\n")
 		resp, err := http.ReadResponse(from, nil)
 		if err != nil || resp.Header.Get("Content-Type") != ctype {
 			t.Fatal(resp, err)
@@ -640,9 +643,16 @@ func TestProxyWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.NotFoundHandler()}
+	methods := make(chan string, 100)
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		methods <- r.Method
+		http.NotFound(w, r)
+	})}
 	go srv.Serve(l)
 	t.Cleanup(func() { srv.Close() })
+	if method := <-methods; method != "HEAD" {
+		t.Errorf("it is asked by %s whether it is there", method)
+	}
 	if resp := <-answer; resp.StatusCode != 204 || resp.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("the poll was answered %s", resp.Status)
 	}
