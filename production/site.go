@@ -13,9 +13,9 @@ import (
 	"strings"
 	"unicode/utf16"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"github.com/devserve/devserve/builder"
 	"github.com/devserve/devserve/internal/private"
+	"github.com/devserve/devserve/watcher"
 )
 
 // publicDir is the folder whose files are found at the root as they are; see package server.
@@ -56,12 +56,11 @@ func newSite(dir string, o Options) (*site, error) {
 // findPages finds the HTML files of the site: all but those of node_modules, the public folder, outputs of builds and folders
 // that are never served.
 func (s *site) findPages(ignore []string) error {
-	for _, g := range ignore {
-		if !doublestar.ValidatePattern(g) {
-			return badOption("production: ignore glob %q: not a valid pattern", g)
-		}
+	globs, err := watcher.ParseGlobs(ignore)
+	if err != nil {
+		return badOption("production: %s", strings.TrimPrefix(err.Error(), "watcher: "))
 	}
-	err := filepath.WalkDir(s.dir, func(p string, e fs.DirEntry, err error) error {
+	err = filepath.WalkDir(s.dir, func(p string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -73,10 +72,7 @@ func (s *site) findPages(ignore []string) error {
 		if name == "." {
 			return nil
 		}
-		ignored := private.Name(name) || slices.ContainsFunc(ignore, func(g string) bool {
-			ok, _ := doublestar.Match(strings.TrimSuffix(g, "/"), name)
-			return ok
-		})
+		ignored := private.Name(name) || globs.Ignore(name, e.IsDir(), false)
 		if e.IsDir() {
 			_, err := os.Stat(filepath.Join(p, filepath.FromSlash(recordFile)))
 			built := err == nil || name == "dist" || name == "coverage" // as for the watcher

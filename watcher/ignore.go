@@ -30,9 +30,12 @@ var temporary = []string{
 // out, ...) only where the root's .gitignore says that they are no source.
 // [Watcher.Watch] overrides all of it, path by path.
 type ignore struct {
-	globs  []glob
+	globs  Globs
 	output map[string]bool // paths
 }
+
+// Globs are patterns of what to ignore. A later one wins.
+type Globs []glob
 
 type glob struct {
 	pattern string
@@ -55,6 +58,14 @@ func newIgnore(roots, patterns []string) (*ignore, error) {
 			}
 		}
 	}
+	var err error
+	ig.globs, err = ParseGlobs(patterns)
+	return ig, err
+}
+
+// ParseGlobs reads patterns as those of [Options.Ignore].
+func ParseGlobs(patterns []string) (Globs, error) {
+	var globs Globs
 	for _, p := range patterns {
 		g := glob{pattern: filepath.ToSlash(strings.TrimSpace(p))}
 		g.pattern, g.not = strings.CutPrefix(g.pattern, "!")
@@ -64,9 +75,9 @@ func newIgnore(roots, patterns []string) (*ignore, error) {
 		if g.pattern == "" || !doublestar.ValidatePattern(g.pattern) {
 			return nil, fmt.Errorf("watcher: ignore glob %q: not a valid pattern", p)
 		}
-		ig.globs = append(ig.globs, g)
+		globs = append(globs, g)
 	}
-	return ig, nil
+	return globs, nil
 }
 
 // match reports whether the file or directory at name, which lies below root, is
@@ -88,10 +99,16 @@ func (ig *ignore) match(root, name string, dir bool) bool {
 		return ignored
 	}
 	rel := filepath.ToSlash(strings.TrimPrefix(name[len(root):], string(filepath.Separator)))
-	for _, g := range ig.globs {
-		subject := rel
+	return ig.globs.Ignore(rel, dir, ignored)
+}
+
+// Ignore reports whether the file or directory at name, relative and slash-separated, is ignored, if it is ignored or
+// not without the globs.
+func (gs Globs) Ignore(name string, dir, ignored bool) bool {
+	for _, g := range gs {
+		subject := name
 		if g.name {
-			subject = base
+			subject = path.Base(name)
 		}
 		if g.not == ignored && (dir || !g.dir) && doublestar.MatchUnvalidated(g.pattern, subject) {
 			ignored = !g.not
