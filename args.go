@@ -69,6 +69,7 @@ func parseOptions(c *cli.Context) (options, error) {
 			Base:         c.String("base"),
 			Proxy:        map[string]string{},
 			Backend:      c.String("backend"),
+			Watch:        c.StringSlice("watch"),
 			Ignore:       c.StringSlice("ignore"),
 			AllowHosts:   c.StringSlice("allow-host"),
 			AllowOrigins: c.StringSlice("allow-origin"),

@@ -105,6 +105,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			&cli.StringSliceFlag{Name: "proxy", EnvVars: env("PROXY")},
 			&cli.StringFlag{Name: "backend", EnvVars: env("BACKEND")},
 			&cli.StringSliceFlag{Name: "cmd", EnvVars: env("CMD")},
+			&cli.StringSliceFlag{Name: "watch", EnvVars: env("WATCH")},
 			&cli.StringSliceFlag{Name: "ignore", EnvVars: env("IGNORE")},
 			&cli.StringSliceFlag{Name: "define", EnvVars: env("DEFINE")},
 			&cli.StringSliceFlag{Name: "allow-host", EnvVars: env("ALLOW_HOST")},

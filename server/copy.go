@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bufio"
 	"crypto/rand"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -149,6 +151,12 @@ func (w *recorder) ReadFrom(src io.Reader) (int64, error) {
 		return io.Copy(struct{ io.Writer }{w}, src)
 	}
 	return io.Copy(w.ResponseWriter, src)
+}
+
+// Hijack hands the connection over, which leaves no page to keep.
+func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.sent, w.page = true, nil
+	return w.Writer.Hijack()
 }
 
 func (w *recorder) begin() {

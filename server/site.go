@@ -49,7 +49,7 @@ func (s *Server) site(w http.ResponseWriter, r *http.Request, next http.Handler)
 	}
 	s.commands.await(r.Context())
 	if u := s.upstream(r.URL.Path); u != nil {
-		u.ServeHTTP(w, r)
+		s.copies.record(u).ServeHTTP(w, r)
 		return
 	}
 	refused := s.file(w, r, next == nil)

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -254,6 +255,24 @@ func TestCopies(t *testing.T) {
 	}
 	if res, _ := get(t, h, "/_devserve/copy/none", fetch...); res.StatusCode != http.StatusNotFound {
 		t.Error(res.Status)
+	}
+}
+
+func TestCopiesOfOtherServers(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "<!doctype html><p>"+r.URL.Path)
+	}))
+	t.Cleanup(other.Close)
+	site := newServer(t, Options{Dir: t.TempDir(), Backend: other.URL, Proxy: map[string]string{"/app": other.URL}})
+	for _, path := range []string{"/", "/app/x"} {
+		_, body := get(t, site, path, navigation...)
+		m := copyKey.FindStringSubmatch(body)
+		if m == nil {
+			t.Fatalf("%s: no key in %s", path, body)
+		}
+		if _, body := get(t, site, "/_devserve/copy/"+m[1], fetch...); body != "<!doctype html><p>"+path {
+			t.Errorf("%s: got %q", path, body)
+		}
 	}
 }
 
