@@ -53,7 +53,7 @@ func (b *Builder) place(at string) Place {
 			return Place{} // in a package
 		}
 		b.makeMaps(out.sections[i : i+1])
-		m, ok := b.readMap(s.compiled.smap, s.compiled.dropped)
+		m, ok := b.readMap(s.compiled.smap, s.compiled.dropped, []string{s.module.path})
 		if !ok {
 			return Place{}
 		}

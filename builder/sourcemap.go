@@ -2,8 +2,12 @@ package builder
 
 import (
 	"encoding/json"
+	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/devserve/devserve/internal/private"
 	"github.com/evanw/esbuild/pkg/api"
 )
 
@@ -42,13 +46,15 @@ func (b *Builder) sourceMap(out *bundle) Output {
 	index := indexMap{Version: 3, Sections: []indexEntry{}}
 	for _, s := range out.sections {
 		var smap []byte
+		var inputs []string
 		dropped := 0
 		if s.compiled != nil {
 			smap, dropped = s.compiled.smap, s.compiled.dropped
+			inputs = append(slices.Clip(s.compiled.inputs), s.module.path)
 		} else if b.deps.good != nil {
 			smap = b.deps.good.smap
 		}
-		if m, ok := b.readMap(smap, dropped); ok {
+		if m, ok := b.readMap(smap, dropped, inputs); ok {
 			e := indexEntry{Map: m}
 			e.Offset.Line = s.line
 			index.Sections = append(index.Sections, e)
@@ -88,13 +94,14 @@ func (b *Builder) mapDependencies() {
 	}
 }
 
-// readMap reads a map of esbuild's, whose sources are relative to the site, makes URL paths of them, and leaves out the first
-// dropped lines, which the code has not.
-func (b *Builder) readMap(data []byte, dropped int) (sourceMap, bool) {
+// readMap reads a map of esbuild's, made from inputs, whose sources are relative to the site, makes URL paths of them, and leaves
+// out the first dropped lines, which the code has not.
+func (b *Builder) readMap(data []byte, dropped int, inputs []string) (sourceMap, bool) {
 	var m sourceMap
 	if len(data) == 0 || json.Unmarshal(data, &m) != nil {
 		return m, false
 	}
+	b.hide(&m, b.resolver.dir, inputs)
 	for i, s := range m.Sources {
 		if !strings.HasPrefix(s, "../") && !strings.Contains(s, ":") {
 			m.Sources[i] = b.resolver.base + s
@@ -108,4 +115,74 @@ func (b *Builder) readMap(data []byte, dropped int) (sourceMap, bool) {
 	blank := len(m.Mappings) - len(strings.TrimLeft(m.Mappings, ";"))
 	m.Mappings = m.Mappings[min(dropped, blank):]
 	return m, true
+}
+
+// hide takes out of m, whose sources are relative to dir, the texts that are nobody's business. A script may bring a map, which
+// may name any file of this machine, and esbuild reads what it finds there. What may be seen is what lies in the site, in an
+// installed package or in the package of one of inputs, under a name that is not private, and what the map brought along itself.
+func (b *Builder) hide(m *sourceMap, dir string, inputs []string) {
+	shown := []string{b.resolver.dir}
+	for _, input := range inputs {
+		if !within(b.resolver.dir, input) && !inNodeModules(input) {
+			shown = append(shown, packageDir(input))
+		}
+	}
+	for i := range min(len(m.Sources), len(m.SourcesContent)) {
+		for _, path := range sourcePaths(m.Sources[i], dir) {
+			if !slices.Contains(inputs, path) && !isSource(path, shown) {
+				m.SourcesContent[i] = ""
+			}
+		}
+	}
+}
+
+// sourcePaths lists the files that a map in dir may mean by source: a URL, or what those who did not know that wrote.
+func sourcePaths(source, dir string) []string {
+	paths := []string{source}
+	if u, err := url.Parse(source); err == nil {
+		if u.Scheme != "" && u.Scheme != "file" {
+			return nil // webpack:// and the like
+		}
+		paths = append(paths, u.Path)
+	}
+	for i, p := range paths {
+		if p = filepath.FromSlash(p); !filepath.IsAbs(p) {
+			p = filepath.Join(dir, p)
+		}
+		paths[i] = p
+	}
+	return paths
+}
+
+// isSource reports whether the file at path may be seen as it is: because of its place, or because it is not there.
+func isSource(path string, dirs []string) bool {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return true
+	}
+	if slash := filepath.ToSlash(path); inNodeModules(path) {
+		const packages = "/node_modules/"
+		return !private.Name(slash[strings.LastIndex(slash, packages)+len(packages):])
+	}
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		rel, err := filepath.Rel(dir, path)
+		return err == nil && filepath.IsLocal(rel) && !private.Name(filepath.ToSlash(rel))
+	})
+}
+
+// packageDir is the folder of the package that the file at path is of: the nearest one with a package.json, or its own.
+func packageDir(path string) string {
+	for d := filepath.Dir(path); ; d = filepath.Dir(d) {
+		if regular(filepath.Join(d, "package.json")) == nil {
+			return d
+		}
+		if d == filepath.Dir(d) {
+			return filepath.Dir(path)
+		}
+	}
+}
+
+func within(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
 }
