@@ -224,6 +224,24 @@ func TestProxyHeaders(t *testing.T) {
 	}
 }
 
+// What Guard has said is not said again, or no browser would heed it.
+func TestProxySharesOnce(t *testing.T) {
+	address := serveUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Expose-Headers", "X-Total")
+		w.Header().Set("Vary", "Accept")
+	})
+	s, _ := front(t, Options{Backend: address, AllowOrigins: []string{"https://app.example.com"}})
+	resp, _ := get(t, s, "/x", append([]string{"Origin", "https://app.example.com"}, curl...)...)
+	for name, want := range map[string]string{
+		"Access-Control-Allow-Origin": "https://app.example.com", "Access-Control-Expose-Headers": "X-Total", "Vary": "Origin, Accept",
+	} {
+		if got := strings.Join(resp.Header[name], ", "); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestProxyInjects(t *testing.T) {
 	address := serveUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
