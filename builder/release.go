@@ -83,8 +83,8 @@ type Chunk struct {
 	Assets         []string
 }
 
-// ReleaseFolder is the folder of all files whose names have a hash of their content.
-const ReleaseFolder = "assets"
+// releaseFolder is the folder of all files whose names have a hash of their content.
+const releaseFolder = "assets"
 
 const (
 	sheetNamespace  = "devserve-sheet"  // what scripts import in the place of a style sheet
@@ -208,7 +208,7 @@ func (r *releasing) made(e Entry, name string) {
 
 // emit adds a file whose name tells its content, and a chunk for it if it is new.
 func (r *releasing) emit(stem, ext string, data []byte, c Chunk) string {
-	c.File = ReleaseFolder + "/" + hashed(stem, data) + ext
+	c.File = releaseFolder + "/" + hashed(stem, data) + ext
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.out.Files[c.File] = data
@@ -308,7 +308,7 @@ func (r *releasing) options() api.BuildOptions {
 		o.Sourcemap = api.SourceMapLinked
 	}
 	o.Outdir = r.b.path(outdir)
-	o.EntryNames = ReleaseFolder + "/[name]-[hash]"
+	o.EntryNames = releaseFolder + "/[name]-[hash]"
 	o.ChunkNames = o.EntryNames
 	o.PublicPath = r.b.resolver.base
 	return o
@@ -324,7 +324,7 @@ const outdir = "dist"
 
 // outputName is the name of an output as metafiles and output files have it, relative to the output folder.
 func outputName(path string) string {
-	if i := strings.LastIndex(filepath.ToSlash(path), outdir+"/"+ReleaseFolder+"/"); i >= 0 {
+	if i := strings.LastIndex(filepath.ToSlash(path), outdir+"/"+releaseFolder+"/"); i >= 0 {
 		return filepath.ToSlash(path)[i+len(outdir)+1:]
 	}
 	return filepath.ToSlash(path)
