@@ -34,6 +34,14 @@ const (
 
 // A unit is one command. It has a step, which runs to its end, and a program, which goes on; a generator has only the
 // first, most programs only the second.
+//
+//	due ──▶ Waiting ─────▶ Building ──────────▶ Starting ──────▶ Ready ──▶ due
+//	         a generator    the step; the old    the old program   │
+//	         before it is   program goes on      ends, the new     │
+//	         not good         │                  begins            │
+//	                          ▼                    │ dies          │ dies
+//	                        Failed ◀───────────────┴───────────────┘
+//	                          └──▶ a death: started again after a while, and Failed until it is Ready
 type unit struct {
 	g     *Group
 	index int
@@ -385,8 +393,10 @@ func (u *unit) startStep(inv invocation) {
 	if u.goRun {
 		gentle, grace = interrupt, cancelIn // what the go command cleans up for
 	}
+	u.cut(u.goRun)
 	step, err := start(inv, &output{queue: u.queue}, gentle, grace)
 	if err != nil {
+		u.settle(u.cut(true))
 		u.broken = []Diagnostic{notStarted(err)}
 		u.fail(err.Error(), u.broken...)
 		return
@@ -395,10 +405,16 @@ func (u *unit) startStep(inv invocation) {
 	if u.spec.Generator {
 		u.late.Reset(u.spec.ReadyTimeout)
 	}
+}
+
+// cut says whether a change may cut the step short, and returns what has changed while it might not.
+func (u *unit) cut(may bool) []string {
 	u.g.mu.Lock()
-	u.uncut = !u.goRun
+	defer u.g.mu.Unlock()
+	during := sorted(u.during)
+	u.uncut = !may
 	clear(u.during)
-	u.g.mu.Unlock()
+	return during
 }
 
 // overdue says that a generator does not end, so that nobody waits for what comes after it. It runs on.
@@ -414,12 +430,8 @@ func (u *unit) stepped(ctx context.Context) {
 	u.late.Stop()
 	if u.uncut {
 		u.g.scan(ctx)
-		u.g.mu.Lock()
-		u.uncut = false
-		during := sorted(u.during)
-		u.g.mu.Unlock()
 		u.last = time.Now()
-		u.settle(during)
+		u.settle(u.cut(true))
 	}
 	if ctx.Err() != nil {
 		return
