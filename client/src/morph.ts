@@ -83,7 +83,13 @@ async function look(page: Page): Promise<{ now: Rendering; a?: Document; n?: Doc
   if (!old) return { reload: "there is no copy of this page to compare it with" };
   if (old.text === now.text) return { now };
   if (now.text.trim() === "") return { reload: `${path} is empty now`, empty: true };
-  const [a, n] = [parse(old.text), parse(now.text)];
+  let a: Document;
+  let n: Document;
+  try {
+    [a, n] = [parse(old.text), parse(now.text)];
+  } catch (thrown) {
+    return { reload: `its policy does not let it be read: ${String(thrown)}` }; // Trusted Types
+  }
   const reason = unsafe(a, n) ?? (old.policy === now.policy ? null : "its Content-Security-Policy changed");
   return reason === null ? { now, a, n } : { reload: reason };
 }
