@@ -27,15 +27,20 @@ var seeds = []uint64{12, 13, 14}
 // updates, of themselves or of what they import, others do not; some throw.
 //
 //	go test ./internal/e2e -run Pages/Convergence -seed=7          the same edits again
+//	go test ./internal/e2e -run Pages/Faults -seed=7               with a fault in each round
 //	E2E_EDITS=500 go test ./internal/e2e -run Pages/Convergence    more of them
 func testConvergence(t *testing.T, b *browser) {
-	edits := 60
+	forSeeds(t, 60, func(t *testing.T, seed uint64, edits int) { newGarden(t, b, seed).run(1, edits) })
+}
+
+// forSeeds calls f with each seed and the number of edits, which is usual unless E2E_EDITS says otherwise.
+func forSeeds(t *testing.T, usual int, f func(t *testing.T, seed uint64, edits int)) {
 	all := []uint64{*seed}
 	if *seed == 0 {
 		all[0] = rand.Uint64N(1 << 32)
 	}
 	if n, err := strconv.Atoi(os.Getenv("E2E_EDITS")); err == nil {
-		edits = n
+		usual = n
 		if *seed == 0 {
 			all = append(all, seeds...)
 		}
@@ -43,7 +48,7 @@ func testConvergence(t *testing.T, b *browser) {
 	for _, n := range all {
 		t.Run(fmt.Sprint("seed=", n), func(t *testing.T) {
 			t.Parallel()
-			newGarden(t, b, n).run(edits)
+			f(t, n, usual)
 		})
 	}
 }
@@ -56,6 +61,11 @@ type garden struct {
 	past    []map[string]string
 	version int
 	done    []string // since the pages were compared last
+
+	home    string    // the URL that tabs visit
+	faulty  bool      // each round has one of the faults
+	wire    *wire     // between browser and server, if there is one
+	instant time.Time // at which all is saved, unless it is zero
 }
 
 const (
@@ -152,6 +162,9 @@ func (g *garden) put(name, text string) {
 	err := error(nil)
 	if text != "" {
 		err = g.save(name, []byte(text))
+		if err == nil && !g.instant.IsZero() {
+			err = os.Chtimes(g.path(name), g.instant, g.instant)
+		}
 	} else {
 		err = os.RemoveAll(g.path(name))
 	}
@@ -239,29 +252,20 @@ const looks = `(() => {
 	}, null, 1)
 })()`
 
-func (g *garden) run(edits int) {
+// run shows the site in so many tabs while it is edited.
+func (g *garden) run(tabs, edits int) {
 	g.t.Helper()
-	for _, step := range []string{"visit /", "visit / in tab2", "settle"} {
-		if err := g.step(step); err != nil {
-			g.t.Fatalf("%s: %v", step, err)
-		}
+	if err := g.begin(tabs); err != nil {
+		g.t.Fatal(err)
 	}
 	for edits > 0 {
 		g.past = append(g.past, maps.Clone(g.files))
-		for _, b := range g.tabs { // who looks at the page may see as many reloads as there are edits
-			if err := b.do(chromedp.KeyEvent("a")); err != nil {
-				g.t.Fatal(err)
-			}
-		}
 		n := 1
 		if g.chance(30) {
 			n += 1 + g.rand.IntN(5)
 		}
-		for range n {
-			g.edit()
-		}
 		edits -= n
-		if err := g.compare(); err != nil {
+		if err := g.round(n); err != nil {
 			var files strings.Builder
 			for _, name := range slices.Sorted(maps.Keys(g.files)) {
 				fmt.Fprintf(&files, "-- %s --\n%s", name, g.files[name])
@@ -272,15 +276,60 @@ func (g *garden) run(edits int) {
 	}
 }
 
-// compare waits until the first page looks as the second does, which is loaded now.
+// begin opens the tabs, and one more to compare them with.
+func (g *garden) begin(tabs int) error {
+	if g.srv == nil {
+		if err := g.startServer(); err != nil {
+			return err
+		}
+		g.home = g.srv.url("/")
+	}
+	for i := range tabs + 1 {
+		if err := g.visit(fmt.Sprintf("%s in tab%d", g.home, i+1)); err != nil {
+			return err
+		}
+	}
+	return g.settle()
+}
+
+// round does n edits, with a fault if there are any, and compares.
+func (g *garden) round(n int) error {
+	for _, b := range g.tabs { // who looks at the page may see as many reloads as there are edits
+		if err := b.do(chromedp.KeyEvent("a")); err != nil {
+			return err
+		}
+	}
+	var f fault
+	if g.faulty {
+		f = faults[g.rand.IntN(len(faults))]
+		g.done = append(g.done, "during "+f.name)
+	}
+	if f.begin != nil {
+		if err := f.begin(g); err != nil {
+			return err
+		}
+	}
+	for range n {
+		g.edit()
+	}
+	if f.end != nil {
+		if err := f.end(g); err != nil {
+			return err
+		}
+	}
+	return g.compare()
+}
+
+// compare waits until all other tabs look as the last does, which is loaded now.
 func (g *garden) compare() error {
 	if err := g.settle(); err != nil {
 		return err
 	}
-	if err := g.tabs[1].visit(g.srv.url("/")); err != nil {
+	last := len(g.tabs) - 1
+	if err := g.tabs[last].visit(g.home); err != nil {
 		return err
 	}
-	if err := g.tabs[1].want("document.readyState", `"complete"`); err != nil {
+	if err := g.tabs[last].want("document.readyState", `"complete"`); err != nil {
 		return err
 	}
 	lazy := false
@@ -288,12 +337,17 @@ func (g *garden) compare() error {
 		lazy = lazy || strings.Contains(text, "import(")
 	}
 	js := fmt.Sprintf(looks, !lazy)
-	var old, fresh string
-	for end := time.Now().Add(limit); time.Now().Before(end); {
-		old, fresh = g.tabs[0].now(js), g.tabs[1].now(js)
-		if old == fresh {
-			return nil
+	for i, b := range g.tabs[:last] {
+		var old, fresh string
+		for end := time.Now().Add(limit); ; {
+			old, fresh = b.now(js), g.tabs[last].now(js)
+			if old == fresh {
+				break
+			}
+			if time.Now().After(end) {
+				return fmt.Errorf("tab %d looks\n%s\nand loaded anew\n%s", i+1, old, fresh)
+			}
 		}
 	}
-	return fmt.Errorf("the page looks\n%s\nand loaded anew\n%s", old, fresh)
+	return nil
 }
