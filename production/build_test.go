@@ -244,3 +244,46 @@ func FuzzPage(f *testing.F) {
 		}
 	})
 }
+
+// Whoever reads the output while it is replaced finds the one or the other, whole.
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	makeBoth := func() {
+		t.Helper()
+		for _, name := range []string{a, b} {
+			if err := writeFile(filepath.Join(name, "deep", filepath.Base(name)), strings.NewReader("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	makeBoth()
+	if err := swap(a, b); err != nil {
+		t.Log("this system cannot: ", err)
+	} else if _, err := os.Stat(filepath.Join(a, "deep", "b")); err != nil {
+		t.Error(err)
+	}
+	for _, tt := range []struct {
+		there   bool
+		replace func(fresh, dir string) error
+	}{{true, replace}, {true, moveOver}, {false, replace}} {
+		if err := errors.Join(os.RemoveAll(a), os.RemoveAll(b)); err != nil {
+			t.Fatal(err)
+		}
+		makeBoth()
+		if !tt.there {
+			if err := os.RemoveAll(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tt.replace(a, b); err != nil {
+			t.Error(err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || left[0].Name() != "b" {
+			t.Error(left, err)
+		}
+		if _, err := os.Stat(filepath.Join(b, "deep", "a")); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -134,16 +134,32 @@ func (o *output) write(ctx context.Context, files map[string][]byte, from string
 		return err
 	}
 
+	return replace(fresh, o.dir)
+}
+
+// replace puts the folder fresh in the place of dir, at once where the system can, and removes what was there.
+func replace(fresh, dir string) error {
+	if swap(fresh, dir) == nil {
+		if err := os.RemoveAll(fresh); err != nil { // what it now is
+			return fmt.Errorf("production: remove the former output: %w", err)
+		}
+		return nil
+	}
+	return moveOver(fresh, dir)
+}
+
+// moveOver is replace where two folders cannot be swapped, or there is but one.
+func moveOver(fresh, dir string) error {
 	old := fresh + "-old"
-	switch err := os.Rename(o.dir, old); {
+	switch err := os.Rename(dir, old); {
 	case errors.Is(err, fs.ErrNotExist):
 		old = ""
 	case err != nil:
 		return fmt.Errorf("production: replace the former output: %w", err)
 	}
-	if err := os.Rename(fresh, o.dir); err != nil {
+	if err := os.Rename(fresh, dir); err != nil {
 		if old != "" {
-			err = errors.Join(err, os.Rename(old, o.dir))
+			err = errors.Join(err, os.Rename(old, dir))
 		}
 		return fmt.Errorf("production: %w", err)
 	}
