@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/devserve/devserve/builder"
@@ -35,7 +38,7 @@ type commands struct {
 const backendOff = "off"
 
 // newCommands prepares o.Commands, before there are upstreams. Where the backend is not named it is the last command
-// that is no generator, at a port that is free now and that it is told as PORT.
+// that is no generator, at a port that is free now and that it is told as PORT unless it is told one.
 func (s *Server) newCommands() error {
 	if len(s.o.Commands) == 0 {
 		if s.o.Backend == backendOff {
@@ -60,19 +63,17 @@ func (s *Server) newCommands() error {
 			program = &specs[i]
 		}
 	}
-	switch {
-	case s.o.Backend == backendOff:
-		s.o.Backend = ""
-	case s.o.Backend == "" && program != nil && len(s.o.Proxy) == 0:
-		port, err := freePort()
-		if err != nil {
+	listens := ""
+	if program != nil {
+		if listens, err = s.give(program); err != nil {
 			return fmt.Errorf("server: port for %s: %w", programs[len(programs)-1], err)
 		}
-		program.Env = append(slices.Clone(program.Env), "PORT="+port)
-		s.o.Backend = "http://localhost:" + port
 	}
-	if address := cmp.Or(s.o.Backend, only(s.o.Proxy)); program != nil && program.Ready == nil {
-		program.Ready = ready(address)
+	if s.o.Backend == backendOff {
+		s.o.Backend = ""
+	}
+	if program != nil && program.Ready == nil {
+		program.Ready = ready(cmp.Or(listens, s.o.Backend, only(s.o.Proxy)))
 	}
 
 	o := command.Options{Log: s.o.Log, OnState: s.commandState, Output: s.o.OnOutput}
@@ -98,6 +99,52 @@ func (s *Server) newCommands() error {
 	}
 	s.commands = c
 	return err
+}
+
+// inAddress stands in an address of Options.Proxy for the port that the program is told.
+const inAddress = "$PORT"
+
+// give gives a program a port if its address is not said otherwise, and makes it the backend unless rules name the port. It
+// returns the program's address, "" if that is not known.
+func (s *Server) give(program *command.Spec) (string, error) {
+	named := slices.ContainsFunc(slices.Collect(maps.Values(s.o.Proxy)), func(a string) bool { return strings.Contains(a, inAddress) })
+	if !named && (s.o.Backend != "" || len(s.o.Proxy) > 0) {
+		return "", nil
+	}
+	port := givenPort(*program)
+	if port == "" {
+		var err error
+		if port, err = freePort(); err != nil {
+			return "", err
+		}
+		program.Env = append(slices.Clone(program.Env), "PORT="+port)
+	}
+	address := "http://localhost:" + port
+	if !named {
+		s.o.Backend = address
+		return address, nil
+	}
+	s.o.Proxy = maps.Clone(s.o.Proxy)
+	for path, address := range s.o.Proxy {
+		s.o.Proxy[path] = strings.ReplaceAll(address, inAddress, port)
+	}
+	return address, nil
+}
+
+// portInLine finds the port in a line that begins with PORT=8080, among other variables or alone.
+var portInLine = regexp.MustCompile(`^\s*(?:\w+=\S*\s+)*PORT=(\d+)\s`)
+
+// givenPort returns the port that a command is told already, or "".
+func givenPort(spec command.Spec) string {
+	if m := portInLine.FindStringSubmatch(spec.Line); m != nil {
+		return m[1]
+	}
+	for _, v := range slices.Backward(spec.Env) {
+		if port, ok := strings.CutPrefix(v, "PORT="); ok {
+			return port
+		}
+	}
+	return ""
 }
 
 // only returns the address of the one rule there is.
@@ -238,6 +285,9 @@ func (c *commands) diagnostics(s command.State) []Diagnostic {
 	var out []Diagnostic
 	for _, d := range s.Diagnostics {
 		to := Diagnostic{Source: s.Name, Text: d.Text, File: place(d.File), Line: d.Line, Column: d.Column, LineText: d.LineText}
+		if strings.Contains(d.Text, "not ready after") {
+			to.Notes = append(to.Notes, Note{Text: "Does it listen on the port that the variable PORT says? --backend names another address; with --backend off it need not listen."})
+		}
 		for _, n := range d.Notes {
 			to.Notes = append(to.Notes, Note{Text: n.Text, File: place(n.File), Line: n.Line, Column: n.Column, LineText: n.LineText})
 		}

@@ -154,6 +154,20 @@ func TestCommandServes(t *testing.T) {
 	}
 }
 
+// The pages have routes of their own, and only the API is the program's.
+func TestCommandIsAnAPI(t *testing.T) {
+	s, url, _ := withCommands(t, "one", Options{
+		Dir:   writeSite(t, map[string]string{"index.html": "<!doctype html><title>app</title>"}),
+		Proxy: map[string]string{"/api": "http://localhost:$PORT"},
+	})
+	if status, body := ask(t, url+"/api/x"); status != 200 || !strings.Contains(body, "<title>one<") {
+		t.Errorf("%d %s", status, body)
+	}
+	if _, body := get(t, s, "/some/route", navigation...); !strings.Contains(body, "<title>app<") {
+		t.Errorf("a route: %s", body)
+	}
+}
+
 // Where it is not known at which port a program listens, it is ready once it lives, and may listen later.
 func TestCommandListensLate(t *testing.T) {
 	address := freeAddress(t)
@@ -407,6 +421,9 @@ func TestCommandOptions(t *testing.T) {
 		{"an elsewhere backend", Options{Commands: two, Backend: "http://example.com"}, "http://example.com", false},
 		{"no backend", Options{Commands: two, Backend: "off"}, "", false},
 		{"a proxy rule", Options{Commands: two, Proxy: map[string]string{"/api": "http://localhost:9"}}, "", false},
+		{"a port in a proxy rule", Options{Commands: two, Proxy: map[string]string{"/api": "http://localhost:$PORT", "/b": "http://localhost:9"}}, "", false},
+		{"a port in the line", Options{Commands: []command.Spec{{Line: "A=b PORT=81 serve"}}}, "http://localhost:81", true},
+		{"a port in the environment", Options{Commands: []command.Spec{{Line: "serve", Env: []string{"PORT=80", "PORT=82", "A=b"}}}}, "http://localhost:82", true},
 		{"off without commands", Options{Backend: "off"}, "", false},
 	} {
 		tt.o.Dir = t.TempDir()
@@ -427,6 +444,9 @@ func TestCommandOptions(t *testing.T) {
 		for _, r := range s.routes {
 			if r.to.hold == nil {
 				t.Errorf("%s: requests for %s are not held", tt.name, r.path)
+			}
+			if strings.Contains(r.to.address, "$") {
+				t.Errorf("%s: %s is at %s", tt.name, r.path, r.to.address)
 			}
 		}
 	}

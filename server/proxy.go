@@ -38,6 +38,7 @@ type upstream struct {
 	target  *url.URL // http:// or https://
 	local   bool
 	base    string // of our own endpoints
+	hop     string // this devserve, to find a way that leads back to it
 	proxy   httputil.ReverseProxy
 	plain   *http.Transport // HTTP/1.1, HTTP/2 over TLS if both sides speak it
 	h2c     *http.Transport // HTTP/2 without TLS; nil unless asked for
@@ -100,7 +101,7 @@ func (s *Server) upstream(p string) *upstream {
 // newUpstream reads an address: http://, https:// or h2c:// with a host, or unix: with the path of a socket.
 func (s *Server) newUpstream(address string) (*upstream, error) {
 	const cure = "give http://host:port, https://host, h2c://host:port (HTTP/2 without TLS) or unix:/path/to/socket"
-	u := &upstream{address: address, base: s.base, log: s.log, closing: s.closing}
+	u := &upstream{address: address, base: s.base, hop: s.hop, log: s.log, closing: s.closing}
 	target, err := url.Parse(address)
 	if err != nil {
 		return nil, fmt.Errorf("bad address %q: %s", address, cure)
@@ -145,6 +146,7 @@ func (s *Server) newUpstream(address string) (*upstream, error) {
 		FlushInterval: -1,
 		ErrorLog:      slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.Header.Add(hopHeader, u.hop)
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // also what Go cannot parse
 			r.Out.Trailer = r.In.Trailer           // which is filled when the body has been read
 			r.SetURL(target)
@@ -194,6 +196,10 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(u.closing, cancel)()
+	if slices.Contains(r.Header[hopHeader], u.hop) {
+		fail(w, r, errLoop)
+		return
+	}
 	if u.hold != nil {
 		leave, err := u.hold.enter(ctx)
 		if err != nil {
@@ -224,6 +230,11 @@ type leaveKey struct{}
 func hasDots(p string) bool {
 	return slices.ContainsFunc(strings.Split(p, "/"), func(seg string) bool { return seg == "." || seg == ".." })
 }
+
+// hopHeader has one word for each devserve that a request has passed.
+const hopHeader = "Devserve-Hop"
+
+var errLoop = &refusal{http.StatusLoopDetected, "the address of the backend, or of a proxy rule, leads back to devserve itself"}
 
 var errDots = &refusal{http.StatusBadRequest, `"." or ".." in the path`}
 

@@ -717,6 +717,25 @@ func TestProxyPollEnds(t *testing.T) {
 	}
 }
 
+// An address that leads back here is found out before it has taken all connections.
+func TestProxyLoop(t *testing.T) {
+	address := freeAddress(t)
+	second, between := front(t, Options{Backend: "http://" + address})
+	first := newServer(t, Options{Dir: t.TempDir(), Backend: between})
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: first}
+	go srv.Serve(l)
+	t.Cleanup(func() { srv.Close() })
+	for name, s := range map[string]*Server{"first": first, "second": second} {
+		if resp, body := get(t, s, "/x", fetch...); resp.StatusCode != 508 || !strings.Contains(body, "leads back") {
+			t.Errorf("%s: %s %s", name, resp.Status, body)
+		}
+	}
+}
+
 // Some take a request and never answer.
 func TestProxyNeverAnswers(t *testing.T) {
 	gone := make(chan struct{}, 2)

@@ -26,6 +26,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ type Options struct {
 
 	// Commands are programs that serve what the site does not, and generators that run before them: see package command. Run
 	// builds, starts and ends them. Without Backend and Proxy the last program is the backend: it is told in the variable
-	// PORT at which port of localhost to listen. "off" for Backend says that none of them serves pages. While programs
+	// PORT at which port of localhost to listen, which is $PORT in Proxy's addresses. "off" for Backend says that none of them serves pages. While programs
 	// start, requests for servers on this machine are held; pages load anew when one answers that was started again.
 	Commands []command.Spec
 
@@ -148,6 +149,7 @@ type Server struct {
 	backend  *upstream       // nil if there is none
 	commands *commands       // nil if there are none
 	closing  context.Context // done once end was called
+	hop      string          // names this server to itself, see hopHeader
 
 	mu      sync.Mutex
 	closed  bool
@@ -181,6 +183,7 @@ func New(o Options) (*Server, error) {
 		log:   o.Log.With("pkg", "server"),
 		files: files{dir: dir, base: o.Base},
 		state: state{base: o.Base},
+		hop:   rand.Text(),
 	}
 	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Poll: o.Poll, Log: o.Log, OnError: s.unwatched}); err != nil {
 		return nil, err
