@@ -42,6 +42,7 @@ export async function refresh(page: Page): Promise<Outcome> {
   if (!("now" in found)) return found;
   const { a, n, now } = found;
   if (a && n) {
+    if (document.readyState === "loading") await new Promise((done) => document.addEventListener("DOMContentLoaded", done));
     try {
       patch(document.documentElement, a.documentElement, n.documentElement);
     } catch (thrown) {
