@@ -236,6 +236,8 @@ func serve(ctx context.Context, o options, out *console) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          log.New(out, "", 0),
+
+		DisableGeneralOptionsHandler: true, // it would answer OPTIONS * under any Host
 	}
 	for _, l := range listeners {
 		go func() { ended <- web.Serve(l) }()

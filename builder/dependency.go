@@ -59,6 +59,9 @@ var (
 		`string_decoder|timers|tls|tty|url|util|v8|vm|wasi|worker_threads|zlib)$`
 )
 
+// dependencyTable is the name, for source maps, of what lists the packages that the bundle offers.
+const dependencyTable = "dependencies.js"
+
 // bundleDependencies builds the bundle that offers ms.
 func (b *Builder) bundleDependencies(ms []*module, maps api.SourceMap) *dependencies {
 	d := &dependencies{modules: ms}
@@ -75,7 +78,7 @@ func (b *Builder) bundleDependencies(ms []*module, maps api.SourceMap) *dependen
 	table.WriteString("}\n")
 
 	o := b.baseOptions()
-	o.Stdin = &api.StdinOptions{Contents: table.String(), Sourcefile: "dependencies.js", ResolveDir: b.resolver.dir, Loader: api.LoaderJS}
+	o.Stdin = &api.StdinOptions{Contents: table.String(), Sourcefile: dependencyTable, ResolveDir: b.resolver.dir, Loader: api.LoaderJS}
 	o.Format = api.FormatCommonJS
 	o.Metafile = true
 	o.Sourcemap = maps

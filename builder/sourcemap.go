@@ -55,6 +55,9 @@ func (b *Builder) sourceMap(out *bundle) Output {
 			smap = b.deps.good.smap
 		}
 		if m, ok := b.readMap(smap, dropped, inputs); ok {
+			if i := slices.Index(m.Sources, b.resolver.base+dependencyTable); s.compiled == nil && i >= 0 && i < len(m.SourcesContent) {
+				m.SourcesContent[i] = "" // it has paths of this machine
+			}
 			e := indexEntry{Map: m}
 			e.Offset.Line = s.line
 			index.Sections = append(index.Sections, e)

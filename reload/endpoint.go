@@ -124,6 +124,9 @@ const (
 	// commandRate is how many such requests are heard in a second: what a page that logs in a loop sends beyond
 	// them is refused.
 	commandRate = 100
+
+	// bodyTimeout is how long the body of a request may take to come: it is small, and from this machine or near it.
+	bodyTimeout = 10 * time.Second
 )
 
 // serveNotify publishes a full reload: {"reason": "…"}, or no body.
@@ -218,6 +221,7 @@ func (h *Hub) serveSend(w http.ResponseWriter, r *http.Request) {
 // it nor this content type.
 func (h *Hub) command(w http.ResponseWriter, r *http.Request, v any) bool {
 	refuse := func(code int, text string) bool {
+		unread(w, r)
 		http.Error(w, "devserve: "+text, code)
 		return false
 	}
@@ -234,7 +238,7 @@ func (h *Hub) command(w http.ResponseWriter, r *http.Request, v any) bool {
 		w.Header().Set("Retry-After", "1")
 		return refuse(http.StatusTooManyRequests, fmt.Sprintf("more than %d requests a second", commandRate))
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCommandBody))
+	body, err := readBody(w, r, maxCommandBody)
 	if err != nil {
 		return refuse(bodyStatus(err), "cannot read the request's body")
 	}
@@ -248,6 +252,15 @@ func (h *Hub) command(w http.ResponseWriter, r *http.Request, v any) bool {
 		return refuse(http.StatusBadRequest, err.Error())
 	}
 	return true
+}
+
+// readBody reads r's body, up to a size in bytes, and does not wait for one that does not come.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	rc := http.NewResponseController(w)
+	if rc.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil { // not all writers can
+		defer rc.SetReadDeadline(time.Time{})
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 }
 
 // bodyStatus is the answer to a request whose body could not be read.

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -305,4 +307,48 @@ func TestKnowsNoBundler(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A body that does not come holds nothing: reading it has an end, and what is refused is answered without it.
+func TestBodyThatDoesNotCome(t *testing.T) {
+	h := newHub(t, Options{})
+	for path, refused := range map[string]bool{"send": false, "events?poll": false, "events": false, "notify": true} {
+		body, _ := io.Pipe()
+		r := httptest.NewRequest("POST", "/_devserve/"+path, body)
+		r.Host = "localhost"
+		if !refused {
+			r.Header.Set("Origin", "http://localhost")
+			r.Header.Set("X-Devserve-Token", h.token)
+			r.Header.Set("Content-Type", "application/json")
+		}
+		w := &deadlined{ResponseRecorder: httptest.NewRecorder(), body: body}
+		h.ServeHTTP(w, r)
+		switch {
+		case path == "events?poll":
+			if w.Code != 200 || !w.until.IsZero() {
+				t.Errorf("%s: %d, and read until %v", path, w.Code, w.until)
+			}
+		case refused:
+			if w.Code != 403 || w.Header().Get("Connection") != "close" || !w.until.IsZero() {
+				t.Errorf("%s: %d, Connection %q, and read until %v", path, w.Code, w.Header().Get("Connection"), w.until)
+			}
+		case w.Code != 400 || w.until.IsZero() || time.Until(w.until) > bodyTimeout:
+			t.Errorf("%s: %d, and read until %v", path, w.Code, w.until)
+		}
+	}
+}
+
+// deadlined is a connection whose reads end as soon as a deadline is set.
+type deadlined struct {
+	*httptest.ResponseRecorder
+	body  *io.PipeReader
+	until time.Time
+}
+
+func (d *deadlined) SetReadDeadline(at time.Time) error {
+	if !at.IsZero() {
+		d.until = at
+		d.body.CloseWithError(os.ErrDeadlineExceeded)
+	}
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 )
@@ -87,7 +86,8 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, s *subscriber, know
 		return
 	}
 	// A disconnect is noticed only once the body has been read.
-	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxStreamBody)); err != nil {
+	if _, err := readBody(w, r, maxStreamBody); err != nil {
+		unread(w, r)
 		http.Error(w, "devserve: cannot read the request's body", bodyStatus(err))
 		return
 	}

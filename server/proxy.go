@@ -150,7 +150,18 @@ func (s *Server) newUpstream(address string) (*upstream, error) {
 			r.Out.URL.RawQuery = r.In.URL.RawQuery // also what Go cannot parse
 			r.Out.Trailer = r.In.Trailer           // which is filled when the body has been read
 			r.SetURL(target)
+			for name := range r.Out.Header {
+				if name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+					delete(r.Out.Header, name) // or what a page says would be believed beside what we say
+				}
+			}
 			r.SetXForwarded()
+			if strings.EqualFold(r.Out.Header.Get("Upgrade"), "h2c") {
+				// Requests in it would reach all of the upstream, whatever the rule says.
+				r.Out.Header.Del("Upgrade")
+				r.Out.Header.Del("Connection")
+				r.Out.Header.Del("Http2-Settings")
+			}
 			if u.local {
 				r.Out.Host = r.In.Host
 			}
@@ -226,9 +237,14 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // leaveKey is that of the function to call in the context of a request that was held.
 type leaveKey struct{}
 
-// hasDots reports whether a path has segments that lead elsewhere: browsers send none.
+// hasDots reports whether a path has segments that lead elsewhere, also for servers that take a backslash for a slash, or
+// cut off what follows a semicolon: browsers send none.
 func hasDots(p string) bool {
-	return slices.ContainsFunc(strings.Split(p, "/"), func(seg string) bool { return seg == "." || seg == ".." })
+	slash := func(r rune) bool { return r == '/' || r == '\\' }
+	return slices.ContainsFunc(strings.FieldsFunc(p, slash), func(seg string) bool {
+		seg, _, _ = strings.Cut(seg, ";")
+		return seg == "." || seg == ".."
+	})
 }
 
 // hopHeader has one word for each devserve that a request has passed.
