@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -104,12 +105,11 @@ func (c *console) tell(event any) {
 }
 
 // output prints a line of a command's. It waits while there is much to print: the command's own queue, and not other
-// events, suffers from one that prints more than anybody reads.
-func (c *console) output(name, line string) {
-	for len(c.events) > queueLength/2 {
+// events, suffers from one that prints more than anybody reads. It does not wait once ctx is done.
+func (c *console) output(ctx context.Context, name, line string) {
+	for len(c.events) > queueLength/2 && ctx.Err() == nil {
 		select {
-		case <-c.done:
-			return
+		case <-ctx.Done():
 		case <-time.After(time.Millisecond):
 		}
 	}

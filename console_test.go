@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"strings"
 	"sync"
@@ -22,7 +23,7 @@ func TestOutputWaits(t *testing.T) {
 		go func() {
 			defer close(printed)
 			for range 10 * queueLength {
-				c.output("loud", "x")
+				c.output(t.Context(), "loud", "x")
 			}
 		}()
 		time.Sleep(time.Minute)
@@ -47,9 +48,16 @@ func TestOutputWaits(t *testing.T) {
 		}
 
 		// Nor does it keep anybody from the end.
+		reader, writer = io.Pipe()
 		c = startConsole(writer, &jsonLines{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for range 10 * queueLength {
+			c.output(ctx, "loud", "x")
+		}
 		c.close(0)
-		c.output("loud", "x")
+		c.output(ctx, "loud", "x")
+		reader.Close()
 	})
 }
 

@@ -200,7 +200,7 @@ func serve(ctx context.Context, o options, out *console) error {
 			out.tell(commandState{s, errors})
 		}
 	}
-	o.OnOutput = out.output
+	o.OnOutput = func(name, line string) { out.output(ctx, name, line) }
 	o.Log = slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: withoutTime}))
 	site, err := server.New(o.Options)
 	if err != nil {
