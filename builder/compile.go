@@ -613,6 +613,9 @@ func (b *Builder) compileData(m *module) result {
 		c.seal()
 		return result{compiled: c}
 	}
+	if err := b.resolver.secret(m.kind, m.path); err != nil {
+		return result{errors: []Diagnostic{readError(b.resolver.rel(m.path), err)}}
+	}
 	if m.kind == kindURL || m.kind == kindWorker {
 		return b.compileURL(m)
 	}

@@ -541,6 +541,9 @@ func (p *releasePlugin) loadInline(args api.OnLoadArgs) (api.OnLoadResult, error
 // every form of import take.
 func (p *releasePlugin) loadData(args api.OnLoadArgs) (api.OnLoadResult, error) {
 	t := args.PluginData.(target)
+	if err := p.b.resolver.secret(t.kind, t.path); err != nil {
+		return api.OnLoadResult{}, errors.New(readError(p.b.resolver.rel(t.path), err).Text)
+	}
 	var text string
 	switch t.kind {
 	case kindURL:

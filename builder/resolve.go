@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/devserve/devserve/internal/private"
 	"github.com/evanw/esbuild/pkg/api"
 )
 
@@ -291,8 +292,29 @@ func kindOf(path string) kind {
 	return kindScript // and esbuild says that it has no loader for it, unless a plugin has
 }
 
+// secret returns an error for a file that no page may have as text or by URL, because of its name. Code is what its author
+// has made for pages, wherever it lies, and so are images and the like.
+func (r *resolver) secret(kind kind, path string) error {
+	if kind != kindText && kind != kindURL && kind != kindInline || assets[strings.ToLower(filepath.Ext(path))] != "" || kindOf(path).isStyle() {
+		return nil
+	}
+	name := r.rel(path)
+	if i := strings.LastIndex(name, packages); i >= 0 {
+		name = name[i+len(packages):]
+	}
+	for strings.HasPrefix(name, "../") {
+		name = name[len("../"):]
+	}
+	if private.Name(name) {
+		return errors.New("files of this name are never served, as they may hold secrets: give it another name to import it")
+	}
+	return nil
+}
+
+const packages = "/node_modules/"
+
 func inNodeModules(path string) bool {
-	return strings.Contains(filepath.ToSlash(path), "/node_modules/")
+	return strings.Contains(filepath.ToSlash(path), packages)
 }
 
 var scripts = map[string]bool{

@@ -164,7 +164,6 @@ func isSource(path string, dirs []string) bool {
 		return true
 	}
 	if slash := filepath.ToSlash(path); inNodeModules(path) {
-		const packages = "/node_modules/"
 		return !private.Name(slash[strings.LastIndex(slash, packages)+len(packages):])
 	}
 	return slices.ContainsFunc(dirs, func(dir string) bool {
