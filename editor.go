@@ -44,6 +44,10 @@ func (e *editors) open(file string, line, column int) error {
 		return fmt.Errorf("%d editors are starting already", openAtOnce)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
+	if err := batchFile(cmd.Path, file); err != nil {
+		<-e.starting
+		return err
+	}
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		<-e.starting
@@ -56,6 +60,16 @@ func (e *editors) open(file string, line, column int) error {
 		}
 	}()
 	return nil
+}
+
+// batchFile returns an error if program is a batch file of Windows, as code.cmd is, and file has a name that would be more than
+// a name to it: cmd.exe runs batch files, and reads their arguments as a line of its own language, quoted or not.
+func batchFile(program, file string) error {
+	ext := strings.ToLower(filepath.Ext(program))
+	if ext != ".cmd" && ext != ".bat" || !strings.ContainsAny(file, "&|<>^%!\"\r\n") {
+		return nil
+	}
+	return fmt.Errorf("%s is a batch file, which Windows does not start safely with this file's name: set %s to the editor's .exe", filepath.Base(program), editorEnv[0])
 }
 
 // editor returns the command that the environment names, and its own arguments.

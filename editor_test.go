@@ -41,3 +41,22 @@ func TestEditor(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// No shell sees a file's name, and the one that Windows has for batch files none that it would take for more.
+func TestEditorThatIsABatchFile(t *testing.T) {
+	for _, test := range []struct {
+		program, file string
+		ok            bool
+	}{
+		{`C:\Code\bin\code.cmd`, `C:\site (1)\[id] a-b.ts`, true},
+		{`C:\Code\bin\code.cmd`, `C:\site\a&calc.ts`, false},
+		{`C:\Code\bin\CODE.CMD`, `C:\site\%PATH%.ts`, false},
+		{`C:\Code\bin\code.bat`, `C:\site\a" & calc.ts`, false},
+		{`C:\Code\Code.exe`, `C:\site\a&calc.ts`, true},
+		{"/usr/bin/code", "/site/a&calc.ts", true},
+	} {
+		if err := batchFile(test.program, test.file); (err == nil) != test.ok {
+			t.Errorf("%s %s: %v", test.program, test.file, err)
+		}
+	}
+}
