@@ -46,7 +46,7 @@ func TestPermuteRefuses(t *testing.T) {
 		{"dir --strict", "unknown flag --strict: did you mean --strict-port?"},
 		{"--opne", "unknown flag --opne: did you mean --open?"},
 		{"--log", "unknown flag --log: did you mean --log-format?"},
-		{"--watch", "unknown flag --watch: devserve --help lists them"},
+		{"--turbo", "unknown flag --turbo: devserve --help lists them"},
 		{"-p 80", "unknown flag -p: devserve --help lists them"},
 		{"---port", "unknown flag ---port: did you mean --port?"},
 		{"--=x", "unknown flag --: devserve --help lists them"},
