@@ -25,6 +25,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -156,6 +157,7 @@ type Builder struct {
 	pending  map[*module]bool   // those whose next state is not the good one
 	past     map[string]bool    // IDs of modules that pages may have an old state of, though they are not in the graph
 	errors   []Diagnostic       // of the last build
+	shaken   atomic.Bool        // something panicked: the next build compiles all anew
 	sum      [8]byte            // of all that the good state is made of, in no order
 	reshaped bool               // the running build changed what imports what
 	deps     struct{ next, good *dependencies }
@@ -213,6 +215,7 @@ func New(o Options) (*Builder, error) {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.log = b.log.With("pkg", "builder")
+	b.o.Plugins = b.guarded(o.Plugins)
 	b.configs = map[string]string{}
 	if o.CacheDir != "" && len(o.Plugins) == 0 {
 		b.cache = openCache(o.CacheDir, dir, b.fingerprint())
@@ -259,7 +262,9 @@ func (b *Builder) serve(ctx context.Context, path, what string, assemble func(*m
 	case "worker":
 		b.workers[m] = true
 	}
-	b.want(m)
+	if err := b.want(m); err != nil {
+		return Output{}, err
+	}
 	return b.cached(what, m, assemble).Output, nil
 }
 
@@ -274,10 +279,10 @@ func (b *Builder) cached(what string, m *module, assemble func(*module) *bundle)
 	return out
 }
 
-// want makes m a root of the graph, and builds what that needs.
-func (b *Builder) want(m *module) {
+// want makes m a root of the graph, and builds what that needs. It fails only by a panic.
+func (b *Builder) want(m *module) error {
 	if b.wanted[m] {
-		return
+		return nil
 	}
 	began := time.Now()
 	b.wanted[m] = true
@@ -285,17 +290,24 @@ func (b *Builder) want(m *module) {
 	if b.o.OnBuilding != nil {
 		b.o.OnBuilding(b.build, []string{})
 	}
-	b.resolver.forgetDirs()
-	var ms []*module
-	if m.next == nil || len(m.errors) > 0 {
-		ms = []*module{m}
+	r := Result{Build: b.build, Entry: m.id, Files: []string{}}
+	err := b.guardBuild(r, func() {
+		b.resolver.forgetDirs()
+		var ms []*module
+		if m.next == nil || len(m.errors) > 0 {
+			ms = []*module{m}
+		}
+		end := beginBurst()
+		defer end()
+		r.Modules = b.discover(ms)
+		r = b.finish(r, m)
+		r.Took = time.Since(began)
+		b.report(r)
+	})
+	if err != nil {
+		delete(b.wanted, m) // who asks again builds again
 	}
-	end := beginBurst()
-	n := b.discover(ms)
-	end()
-	result := b.finish(Result{Build: b.build, Entry: m.id, Modules: n, Files: []string{}}, m)
-	result.Took = time.Since(began)
-	b.report(result)
+	return err
 }
 
 func (b *Builder) report(r Result) {
@@ -692,6 +704,7 @@ func (b *Builder) imported(m *module) bool { return len(b.importers(m, next)) > 
 func (b *Builder) Rebuild(ctx context.Context, changed []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer b.caught("a build", new(error))
 	began := time.Now()
 	dirty, others, files, reload := b.affected(changed)
 	if len(files) == 0 || ctx.Err() != nil {
@@ -701,11 +714,14 @@ func (b *Builder) Rebuild(ctx context.Context, changed []string) {
 	if b.o.OnBuilding != nil {
 		b.o.OnBuilding(b.build, files)
 	}
-	n := b.discover(dirty)
-	r := b.finish(Result{Build: b.build, Files: files, Modules: n, Reload: reload}, nil)
-	r.Updates = append(r.Updates, others...) // even if the build failed: a broken script is no reason to withhold a picture
-	r.Took = time.Since(began)
-	b.report(r)
+	r := Result{Build: b.build, Files: files, Reload: reload}
+	b.guardBuild(r, func() {
+		r.Modules = b.discover(dirty)
+		r = b.finish(r, nil)
+		r.Updates = append(r.Updates, others...) // even if the build failed: a broken script is no reason to withhold a picture
+		r.Took = time.Since(began)
+		b.report(r)
+	})
 }
 
 // affected says which modules must be compiled again after a change, what it means for pages beyond
@@ -764,6 +780,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 			b.mix(u.Path, strconv.FormatInt(time.Now().UnixNano(), 36))
 		}
 	}
+	configured = configured || len(files) > 0 && b.shaken.Swap(false)
 	if structural || configured || packaged {
 		b.resolver.forget()
 		clear(b.configs)
@@ -916,7 +933,9 @@ func (b *Builder) lazyModule(id string, from []string, build string) (Output, er
 		}
 		m = b.add(t)
 	}
-	b.want(m)
+	if err := b.want(m); err != nil {
+		return Output{}, err
+	}
 	if m.good == nil {
 		text := "throw new Error(" + quote("[devserve] "+b.failure(m)) + ");\n"
 		return Output{Body: []byte(text), ETag: etag([]byte(text)), ContentType: scriptType}, nil

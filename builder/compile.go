@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -168,7 +169,7 @@ func (w *waveBuild) options(format api.Format) api.BuildOptions {
 	o.Define["import.meta.glob"] = globWord
 	o.Sourcemap = w.maps
 	o.Supported = map[string]bool{"dynamic-import": format != api.FormatCommonJS}
-	o.Plugins = append([]api.Plugin{{Name: pluginName, Setup: w.setup}}, w.b.o.Plugins...)
+	o.Plugins = append(w.b.guarded([]api.Plugin{{Name: pluginName, Setup: w.setup}}), w.b.o.Plugins...)
 	return o
 }
 
@@ -431,18 +432,27 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 	return again
 }
 
-// inParallel calls do with each number below n, from as many goroutines as there are cores.
+// inParallel calls do with each number below n, from as many goroutines as there are cores. It panics if one of them does.
 func inParallel(n int, do func(i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
+	var failed atomic.Pointer[panicked]
 	for range min(n, runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
+			defer func() {
+				if v := recover(); v != nil {
+					failed.Store(&panicked{v, debug.Stack()})
+				}
+			}()
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				do(i)
 			}
 		})
 	}
 	wg.Wait()
+	if p := failed.Load(); p != nil {
+		panic(p)
+	}
 }
 
 // finish makes a compiled module of what esbuild has made of m, among files under name.

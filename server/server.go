@@ -142,6 +142,7 @@ type Server struct {
 	templates *templates // nil without Options.Watch
 	copies    copies
 	state     state
+	panics    panics
 	handle    http.Handler
 	end       func() error // closes builder and hub, once
 
@@ -185,6 +186,7 @@ func New(o Options) (*Server, error) {
 		state: state{base: o.Base},
 		hop:   rand.Text(),
 	}
+	s.guardCallbacks()
 	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Poll: o.Poll, Log: o.Log, OnError: s.unwatched}); err != nil {
 		return nil, err
 	}
@@ -204,7 +206,7 @@ func New(o Options) (*Server, error) {
 		CacheDir:   o.CacheDir,
 		OnBuilding: s.state.building,
 		OnResult:   s.result,
-		OnProgress: o.OnProgress,
+		OnProgress: s.o.OnProgress,
 	})
 	if err != nil {
 		return nil, err
@@ -365,7 +367,7 @@ func (s *Server) Publish(event string, data any) error {
 // it is mended. Pages show the errors of every source until each is mended, whatever the site's own builds
 // find, whose source is "esbuild" and not for others to use.
 func (s *Server) Diagnose(source string, errors []Diagnostic) error {
-	if source == "" || source == reload.OwnSource {
+	if source == "" || source == reload.OwnSource || source == panicSource {
 		return fmt.Errorf("server: diagnose: source %q is the site's own: name what found the errors", source)
 	}
 	if s.state.diagnose(source, errors) && s.o.OnBuild != nil {
@@ -403,6 +405,9 @@ func (s *Server) result(r builder.Result) {
 	}
 	clients := s.hub.Clients()
 	s.state.result(r)
+	if len(r.Errors) == 0 && r.Entry == "" {
+		s.stands("")
+	}
 	if s.o.OnBuild != nil && !s.commands.concerned(r, s.files.dir) {
 		s.o.OnBuild(report(r, clients))
 	}

@@ -20,10 +20,10 @@ func (s *Server) handler(next http.Handler) http.Handler {
 	if next != nil {
 		next = s.copies.record(next)
 	}
-	site := s.hub.Inject(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	site := s.hub.Inject(s.rescue(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.site(w, r, next)
-	}))
-	return s.hub.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	})))
+	return s.hub.Guard(s.rescue(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, inside := strings.CutPrefix(r.URL.Path, s.base)
 		switch {
 		case !inside:
@@ -39,7 +39,7 @@ func (s *Server) handler(next http.Handler) http.Handler {
 		default:
 			site.ServeHTTP(w, r)
 		}
-	}))
+	})))
 }
 
 // site answers a request that is not for an endpoint of our own, or hands it to next.

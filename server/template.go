@@ -108,7 +108,11 @@ func (s *Server) watchTemplates(ctx context.Context) error {
 // templatesChanged has the program take its templates in anew, and then the pages.
 func (s *Server) templatesChanged(files []string) {
 	if s.o.OnChange != nil {
-		if err := s.o.OnChange(files); err != nil {
+		var err error
+		if !s.safely("OnChange", func() { err = s.o.OnChange(files) }) {
+			return
+		}
+		if err != nil {
 			s.Diagnose(templateSource, templateErrors(err, s.templates.files(files)))
 			return
 		}

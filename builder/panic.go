@@ -1,0 +1,98 @@
+package builder
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// esbuild calls plugins from goroutines of its own, where a panic would end the process: in a guarded plugin it is an
+// error of the file at hand.
+func (b *Builder) guarded(plugins []api.Plugin) []api.Plugin {
+	out := make([]api.Plugin, len(plugins))
+	for i, p := range plugins {
+		out[i] = api.Plugin{Name: p.Name, Setup: func(pb api.PluginBuild) { b.guard(p, pb) }}
+	}
+	return out
+}
+
+func (b *Builder) guard(p api.Plugin, pb api.PluginBuild) {
+	mine := pb
+	mine.OnStart = func(f func() (api.OnStartResult, error)) {
+		pb.OnStart(func() (r api.OnStartResult, err error) {
+			defer b.caught(p.Name, &err)
+			return f()
+		})
+	}
+	mine.OnEnd = func(f func(*api.BuildResult) (api.OnEndResult, error)) {
+		pb.OnEnd(func(built *api.BuildResult) (r api.OnEndResult, err error) {
+			defer b.caught(p.Name, &err)
+			return f(built)
+		})
+	}
+	mine.OnResolve = func(o api.OnResolveOptions, f func(api.OnResolveArgs) (api.OnResolveResult, error)) {
+		pb.OnResolve(o, func(args api.OnResolveArgs) (r api.OnResolveResult, err error) {
+			defer b.caught(p.Name, &err)
+			return f(args)
+		})
+	}
+	mine.OnLoad = func(o api.OnLoadOptions, f func(api.OnLoadArgs) (api.OnLoadResult, error)) {
+		pb.OnLoad(o, func(args api.OnLoadArgs) (r api.OnLoadResult, err error) {
+			defer b.caught(p.Name, &err)
+			return f(args)
+		})
+	}
+	mine.OnDispose = func(f func()) {
+		pb.OnDispose(func() {
+			var err error // logged
+			defer b.caught(p.Name, &err)
+			f()
+		})
+	}
+	var err error
+	func() {
+		defer b.caught(p.Name, &err)
+		p.Setup(mine)
+	}()
+	if err != nil {
+		pb.OnStart(func() (api.OnStartResult, error) { return api.OnStartResult{}, err })
+	}
+}
+
+// caught is to be deferred: a panic becomes the error, and is logged with its stack. As nobody knows what it left behind, the
+// next build compiles all anew.
+func (b *Builder) caught(where string, err *error) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	stack := debug.Stack()
+	if p, ok := v.(*panicked); ok {
+		v, stack = p.value, p.stack
+	}
+	b.shaken.Store(true)
+	b.log.Error("panic", "in", where, "value", v, "stack", string(stack))
+	*err = fmt.Errorf("panic in %s: %v; the log has its stack", where, v)
+}
+
+// panicked is what a goroutine of ours panicked with, on its way to the one that waits for it.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+// guardBuild runs do, a build, which reports r unless it panics. Then that is reported in its place.
+func (b *Builder) guardBuild(r Result, do func()) (err error) {
+	defer func() {
+		if err == nil {
+			return
+		}
+		r.Hash = fmt.Sprintf("%x", b.sum)
+		r.Errors = []Diagnostic{{Source: "devserve", Text: err.Error()}}
+		b.report(r)
+	}()
+	defer b.caught("a build", &err)
+	do()
+	return nil
+}

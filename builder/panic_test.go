@@ -1,0 +1,78 @@
+package builder
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/evanw/esbuild/pkg/api"
+	"golang.org/x/tools/txtar"
+)
+
+// A panic ends the build that it is in; the next one is as if it had never been.
+func TestPanics(t *testing.T) {
+	const site = "-- a.js --\nimport './b.js'\n-- b.js --\nconsole.log('b1')\n"
+	armed := true
+	boom := func() {
+		if armed {
+			panic("boom")
+		}
+	}
+	plugin := func(setup func(pb api.PluginBuild)) Options {
+		return Options{Plugins: []api.Plugin{{Name: "mine", Setup: setup}}}
+	}
+	all := ".*"
+	for name, o := range map[string]Options{
+		"setup": plugin(func(pb api.PluginBuild) { boom() }),
+		"start": plugin(func(pb api.PluginBuild) { pb.OnStart(func() (r api.OnStartResult, err error) { boom(); return }) }),
+		"end": plugin(func(pb api.PluginBuild) {
+			pb.OnEnd(func(*api.BuildResult) (r api.OnEndResult, err error) { boom(); return })
+		}),
+		"load": plugin(func(pb api.PluginBuild) {
+			pb.OnLoad(api.OnLoadOptions{Filter: all}, func(api.OnLoadArgs) (r api.OnLoadResult, err error) { boom(); return })
+		}),
+		"resolve": plugin(func(pb api.PluginBuild) {
+			pb.OnResolve(api.OnResolveOptions{Filter: all}, func(api.OnResolveArgs) (r api.OnResolveResult, err error) { boom(); return })
+		}),
+		"ours": {OnProgress: func(int, int) { boom() }}, // as if our own code did
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, txtar.Parse([]byte(site)), o)
+			armed = true
+			s.step("get a.js") // may fail: the first build of ours has no answer
+			if r := s.last(); len(r.Errors) == 0 || !strings.Contains(r.Errors[0].Text, "boom") {
+				t.Fatalf("a panic is not told: %+v", r)
+			}
+			armed = false
+			for _, step := range []string{"write a.js import './b.js';console.log('a2')", "get a.js", "errors 0", "has a2"} {
+				if err := s.step(step); err != nil {
+					t.Fatalf("%s: %v: %+v", step, err, s.last().Errors)
+				}
+			}
+			armed = true
+			s.step("write b.js console.log('b3')")
+			if r := s.last(); len(r.Errors) == 0 || !strings.Contains(r.Errors[0].Text, "boom") {
+				t.Fatalf("a panic in a later build is not told: %+v", r)
+			}
+			armed = false
+			for _, step := range []string{"write a.js import './b.js';console.log('a4')", "get a.js", "errors 0", "has a4", "has b3"} {
+				if err := s.step(step); err != nil {
+					t.Fatalf("%s: %v: %+v", step, err, s.last().Errors)
+				}
+			}
+		})
+	}
+}
+
+// What a goroutine panics with reaches the one that waits for it.
+func TestPanicInParallel(t *testing.T) {
+	defer func() {
+		if p, ok := recover().(*panicked); !ok || p.value != "boom" || !strings.Contains(string(p.stack), "TestPanicInParallel") {
+			t.Errorf("panicked with %+v", p)
+		}
+	}()
+	inParallel(9, func(i int) {
+		if i == 5 {
+			panic("boom")
+		}
+	})
+}
