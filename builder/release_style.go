@@ -15,7 +15,8 @@ import (
 type sheet struct {
 	name      string // relative to the site
 	css, smap []byte
-	classes   []byte // the class map of a CSS module, as JSON; nil for others
+	inputs    []string // of which smap is, if there is one
+	classes   []byte   // the class map of a CSS module, as JSON; nil for others
 }
 
 // sheet compiles the style sheet at path.
@@ -60,7 +61,7 @@ func (r *releasing) sheet(path string) *sheet {
 		})
 		pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: styleModuleNamespace}, r.b.loadStyleModule)
 	}}}, r.b.o.Plugins)
-	built, _ := r.build(o)
+	built, meta := r.build(o)
 	r.fail(built.Errors...)
 	r.warn(built.Warnings...)
 	if module {
@@ -74,6 +75,9 @@ func (r *releasing) sheet(path string) *sheet {
 			s.css = f.Contents
 		case strings.HasSuffix(f.Path, ".css.map"):
 			s.smap = f.Contents
+			for name := range meta.Inputs {
+				s.inputs = append(s.inputs, r.b.path(name))
+			}
 		}
 	}
 	r.mu.Lock()
@@ -114,6 +118,7 @@ func (r *releasing) join(sheets []*sheet, after, src string) string {
 		}
 		var m sourceMap
 		if json.Unmarshal(s.smap, &m) == nil && len(s.smap) > 0 {
+			r.b.hide(&m, r.b.path(outdir+"/"+releaseFolder), s.inputs)
 			e := indexEntry{Map: m}
 			e.Offset.Line = w.lines
 			index.Sections = append(index.Sections, e)
