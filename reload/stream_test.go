@@ -437,10 +437,10 @@ func TestStreamBody(t *testing.T) {
 func TestStreamOutlivesTimeouts(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("http2=%v", http2), func(t *testing.T) {
-			h := newHub(t, Options{Heartbeat: 20 * time.Millisecond})
+			h := newHub(t, Options{Heartbeat: 100 * time.Millisecond})
 			srv := httptest.NewUnstartedServer(h)
-			srv.Config.WriteTimeout = 50 * time.Millisecond
-			srv.Config.ReadTimeout = 50 * time.Millisecond
+			srv.Config.WriteTimeout = 500 * time.Millisecond
+			srv.Config.ReadTimeout = 500 * time.Millisecond // a TLS handshake has to fit in
 			srv.EnableHTTP2 = http2
 			if http2 {
 				srv.StartTLS()

@@ -25,22 +25,41 @@ function pass(listener: Listener, notice: Notice): void {
 
 /** A line through the worker of `home`. `failed` is called once if there will be none. */
 export function workerLine(home: URL, listener: Listener, failed: () => void): Line {
-  const worker = new SharedWorker(script(home), { type: "module", name: "devserve" });
-  const { port } = worker;
+  let port: MessagePort | null = null; // while the line is open: a message would cost a page its place in the back/forward cache
   let settled = false;
-  const giveUp = (): void => {
+
+  function giveUp(): void {
     if (settled) return;
     settled = true;
-    port.close();
+    port?.close();
+    port = null;
     failed();
-  };
-  worker.onerror = giveUp;
+  }
+
+  function enter(): void {
+    const worker = new SharedWorker(script(home), { type: "module", name: "devserve" });
+    worker.onerror = giveUp;
+    port = worker.port;
+    port.onmessage = ({ data }: MessageEvent<Notice>) => {
+      settled = true;
+      pass(listener, data);
+    };
+  }
+
+  enter(); // or throw
   setTimeout(giveUp, patience);
-  port.onmessage = ({ data }: MessageEvent<Notice>) => {
-    settled = true;
-    pass(listener, data);
+  return {
+    ...seat((request) => port?.postMessage(request)),
+    open(id) {
+      if (!port) enter();
+      port?.postMessage({ open: id } satisfies Request);
+    },
+    close() {
+      port?.postMessage({ close: true } satisfies Request);
+      port?.close();
+      port = null;
+    },
   };
-  return seat((request) => port.postMessage(request));
 }
 
 /** What tabs say on the channel: one to the leader, the leader to one, a new leader to all. */
