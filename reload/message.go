@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // An Event is what a stream carries: its name, and data that marshals to one JSON object.
@@ -92,15 +93,45 @@ func (e Error) whole() Event {
 
 func (e Custom) whole() Event { return e }
 
-// diagnostics returns ds as of source, with every list in it ready for JSON; ds is not written to.
+// What is sent of errors: more than a person reads, and little enough for every queue, replay and page. A compiler that
+// despairs says 10,000 things, and some print the whole of a file.
+const (
+	maxDiagnostics     = 100
+	maxDiagnosticBytes = 128 << 10 // of all together
+	maxText            = 8 << 10   // bytes of a text or a line
+	maxNotes           = 20
+)
+
+// diagnostics returns ds as of source, with every list in it ready for JSON and nothing beyond what is sent; ds is
+// not written to.
 func diagnostics(ds []Diagnostic, source string) []Diagnostic {
-	out := make([]Diagnostic, len(ds))
+	out := []Diagnostic{}
+	size := 0
 	for i, d := range ds {
+		if i == maxDiagnostics || size > maxDiagnosticBytes {
+			return append(out, Diagnostic{Text: fmt.Sprintf("%d more are not shown", len(ds)-i), Source: source, Notes: []Note{}})
+		}
 		d.Source = source
-		d.Notes = list(d.Notes)
-		out[i] = d
+		d.Text, d.LineText = short(d.Text), short(d.LineText)
+		size += len(d.Text) + len(d.LineText)
+		notes := []Note{}
+		for _, n := range d.Notes[:min(len(d.Notes), maxNotes)] {
+			n.Text, n.LineText = short(n.Text), short(n.LineText)
+			size += len(n.Text) + len(n.LineText)
+			notes = append(notes, n)
+		}
+		d.Notes = notes
+		out = append(out, d)
 	}
 	return out
+}
+
+// short returns text as it is, or the beginning of one that is too long, and says so.
+func short(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return fmt.Sprintf("%s … and %d bytes more", strings.ToValidUTF8(text[:maxText], ""), len(text)-maxText)
 }
 
 // list returns s, or an empty list for nil, which JSON would call null: the page

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -86,6 +88,28 @@ func TestSamples(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %s\nwant %s", file, data, sample)
+		}
+	}
+}
+
+// However much is wrong, what goes out is bounded, and says that there is more.
+func TestErrorsAreBounded(t *testing.T) {
+	long := strings.Repeat("é", 5<<20)
+	for name, test := range map[string]struct {
+		errors []Diagnostic
+		says   string
+	}{
+		"many":       {slices.Repeat([]Diagnostic{{Text: "x"}}, 10_000), "9900 more are not shown"},
+		"long":       {[]Diagnostic{{Text: long, LineText: long}}, "bytes more"},
+		"long notes": {slices.Repeat([]Diagnostic{{Notes: slices.Repeat([]Note{{Text: long, LineText: long}}, 30)}}, 100), "99 more are not shown"},
+	} {
+		e := Error{Errors: test.errors, Warnings: test.errors}
+		data, err := encode(e.whole())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(data) > 1<<20 || !strings.Contains(string(data), test.says) || strings.Contains(string(data), `\ufffd`) {
+			t.Errorf("%s: %d bytes, with %q: %t", name, len(data), test.says, strings.Contains(string(data), test.says))
 		}
 	}
 }

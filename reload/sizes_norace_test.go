@@ -1,0 +1,5 @@
+//go:build !race
+
+package reload
+
+const manyStreams, mostPerStream = 10_000, 32 << 10
