@@ -961,7 +961,7 @@ func (b *Builder) outsideFile(name string) (Output, error) {
 	if path == "" {
 		return Output{}, ErrNotFound
 	}
-	data, err := os.ReadFile(path)
+	data, err := readRegular(path)
 	if err != nil {
 		return Output{}, fmt.Errorf("%w: %s", ErrNotFound, name)
 	}
