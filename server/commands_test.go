@@ -138,7 +138,7 @@ func TestCommandServes(t *testing.T) {
 		t.Errorf("no client in %s", body)
 	}
 
-	if _, body := ask(t, url+"/_devserve/status"); !strings.Contains(body, `"watch": "events"`) || !strings.Contains(body, `"phase": "ready"`) || !strings.Contains(body, `"serving": true`) {
+	if _, body := ask(t, url+"/_devserve/status"); !strings.Contains(body, `"mode": "events"`) || !strings.Contains(body, `"phase": "ready"`) || !strings.Contains(body, `"serving": true`) {
 		t.Errorf("status: %s", body)
 	}
 

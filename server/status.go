@@ -2,10 +2,7 @@ package server
 
 // status is what the status endpoint tells beside what the hub knows.
 func (s *Server) status() map[string]any {
-	status := map[string]any{"watch": "events"}
-	if s.o.Poll {
-		status["watch"] = "poll"
-	}
+	status := map[string]any{"watch": s.watcher.Status()}
 	if s.commands == nil {
 		return status
 	}

@@ -12,6 +12,7 @@ type change struct {
 	old    file
 	real   string // of an extra: where it led to
 	seen   time.Time
+	untold bool // no event told of it
 	unsure bool // onBatch may have read another content meanwhile
 }
 
@@ -30,6 +31,7 @@ func (t *tree) flush(now time.Time) (Batch, bool) {
 	if t.mustRescan() && !now.Before(t.rescanAt) {
 		t.rescan()
 	}
+	t.look(now)
 	if at, ok := t.settle.due(); !ok || now.Before(at) {
 		return Batch{}, false
 	}
@@ -59,6 +61,9 @@ func (t *tree) flush(now time.Time) (Batch, bool) {
 			continue
 		}
 		if op := t.compare(path, c); op != 0 {
+			if c.untold {
+				t.distrust(path)
+			}
 			b.Changes = append(b.Changes, Change{path, op})
 		}
 	}

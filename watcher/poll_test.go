@@ -3,9 +3,13 @@ package watcher
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
 // What happens is found out without a single event.
@@ -61,7 +65,7 @@ func TestPoll(t *testing.T) {
 
 // BenchmarkPoll is one look at n files, 10 to a directory: a twentieth of the time goes into it at most.
 func BenchmarkPoll(b *testing.B) {
-	for _, n := range []int{1000, 10_000} {
+	for _, n := range []int{1000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := newSite(b)
 			for i := range n {
@@ -75,8 +79,77 @@ func BenchmarkPoll(b *testing.B) {
 			defer tree.close()
 			s.check(tree.start())
 			for b.Loop() {
-				tree.rescan()
+				tree.often.dirs, tree.often.paths = nil, nil
+				for tree.turn(&tree.often, false); len(tree.often.dirs)+len(tree.often.paths) > 0; {
+					tree.turn(&tree.often, false)
+				}
 			}
 		})
+	}
+}
+
+// TestSilent has a source that stands and never tells anything: the change is found, said once, and the next ones are
+// found by polling.
+func TestSilent(t *testing.T) {
+	inBubble(t, []string{"a: 1", "d/b: 1", "gone: 1"}, Options{}, nil, func(b *bubble, w *Watcher) {
+		if s := w.Status(); s.Mode != "events" || s.Directories != 3 {
+			t.Errorf("status %+v", s)
+		}
+		b.write("d/b", "2")
+		b.write("d/new/c", "1")
+		os.Remove(filepath.Join(b.dir, "gone"))
+		b.pass(20 * time.Second)
+		if got, want := b.changes(), []string{"create d/new/c", "remove gone", "write d/b"}; !slices.Equal(got, want) {
+			t.Errorf("\n got %q\nwant %q", got, want)
+		}
+		if len(b.errs) != 1 {
+			t.Errorf("errors %q", b.errs)
+		}
+		if s := w.Status(); s.Mode != "poll" || s.Polled != 4 {
+			t.Errorf("status %+v", s)
+		}
+		b.restart()
+		b.write("d/new/c", "2")
+		b.pass(150 * ms)
+		if got, want := b.changes(), []string{"write d/new/c"}; !slices.Equal(got, want) {
+			t.Errorf("polled\n got %q\nwant %q", got, want)
+		}
+		if len(b.errs) != 1 {
+			t.Errorf("errors %q", b.errs)
+		}
+		synctest.Wait()
+	})
+}
+
+// TestLate has an event that comes after the change was found: nothing is doubted.
+func TestLate(t *testing.T) {
+	inBubble(t, []string{"a: 1"}, Options{}, nil, func(b *bubble, w *Watcher) {
+		b.pass(pollSeldom - ms)
+		b.write("a", "2")
+		b.pass(grace / 2)
+		if len(b.got) != 0 {
+			t.Errorf("got %q before the event", b.got)
+		}
+		b.event("a", fsnotify.Write)
+		b.pass(time.Minute)
+		if got := b.changes(); !slices.Equal(got, []string{"write a"}) || len(b.errs) != 0 || w.Status().Mode != "events" {
+			t.Errorf("got %q, errors %q, status %+v", got, b.errs, w.Status())
+		}
+	})
+}
+
+// TestDoubtful is a file system of a kind that is known to tell too little: it is polled from the start, and said once.
+func TestDoubtful(t *testing.T) {
+	s := newSite(t, "site/a.js: 1", "site/d/b.js: 1")
+	w, err := New([]string{s.path("site")}, s.options())
+	s.check(err)
+	w.doubtful = func(string) string { return "9p" }
+	s.run(w)
+	s.gate.Lock() // no event passes
+	defer s.gate.Unlock()
+	s.check(os.WriteFile(s.path("site/d/b.js"), []byte("2"), 0o644))
+	s.want("write site/d/b.js")
+	if len(s.errs) != 1 || w.Status().Mode != "poll" {
+		t.Errorf("%d errors, status %+v", len(s.errs), w.Status())
 	}
 }

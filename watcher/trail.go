@@ -24,6 +24,12 @@ type watch struct {
 	stands bool
 	dirs   []*dir                     // that it is shown as
 	names  map[string]map[string]bool // entry → paths with a step here
+	part   *part
+
+	// What a round has seen: the directory, its time of writing, and how often.
+	info  os.FileInfo
+	stamp int64
+	looks int
 }
 
 // An extra is a path given to [Watcher.Watch].
@@ -132,6 +138,9 @@ func (t *tree) watch(real string) *watch {
 	if wt == nil {
 		wt = &watch{}
 		t.watches[real] = wt
+		if wt.part = t.partOf(real); wt.part.polled {
+			t.polled[real] = true
+		}
 	}
 	if !wt.stands {
 		if err := t.feed.src.add(real); err != nil {
@@ -149,6 +158,7 @@ func (t *tree) release(real string, wt *watch) {
 		return
 	}
 	delete(t.watches, real)
+	delete(t.polled, real)
 	if wt.stands {
 		t.feed.src.remove(real) // fails when the directory is gone, and its watch with it
 	}

@@ -50,6 +50,13 @@ type tree struct {
 	dirty  map[string]change
 	settle settle
 
+	parts  map[uint64]*part // by device
+	polled map[string]bool  // watches whose events are not relied on, by real path
+	often  round            // of these
+	seldom round            // of all others
+	doubts map[string]doubt // by path
+	untold bool             // what is handled was found, and no event told of it
+
 	starting bool // what is found now is what was there before
 	keep     bool // watches that nothing depends on now may be needed again
 	ahead    ahead
@@ -80,9 +87,6 @@ const (
 	// would be necessary, comparing takes no more than a twentieth of the time.
 	pollEvery = time.Second
 	pollShare = 20
-
-	// pollOften is the same where all is blind by Options.Poll, and nothing else tells of a save.
-	pollOften = 100 * time.Millisecond
 )
 
 func newTree(ctx context.Context, w *Watcher, src source) *tree {
@@ -99,6 +103,11 @@ func newTree(ctx context.Context, w *Watcher, src source) *tree {
 		settle:  settle{quiet: w.opts.Settle, max: w.opts.MaxWait},
 		ahead:   ahead{budget: maxFill},
 		warned:  map[string]bool{},
+		parts:   map[uint64]*part{},
+		polled:  map[string]bool{},
+		doubts:  map[string]doubt{},
+		often:   round{every: pollOften, share: oftenShare},
+		seldom:  round{every: pollSeldom, share: seldomShare, at: time.Now().Add(pollSeldom)},
 	}
 	for _, root := range w.roots {
 		if real, err := filepath.EvalSymlinks(root); err == nil {
@@ -118,15 +127,12 @@ func (t *tree) start() error {
 		t.enter(root, nil)
 	}
 	t.starting = false
-	if t.blind != nil && !t.opts.Poll {
+	if t.blind != nil {
 		for _, wt := range t.watches {
 			if wt.stands {
 				return nil
 			}
 		}
-	}
-	if t.opts.Poll {
-		return nil
 	}
 	return t.blind
 }
@@ -153,22 +159,29 @@ func (t *tree) handle(e event) {
 	if wt := t.watches[e.path]; wt != nil && e.op.Has(fsnotify.Remove|fsnotify.Rename) {
 		t.unwatched(e.path, wt)
 	}
-	wt := t.watches[filepath.Dir(e.path)]
+	t.dispatch(e.path, e.op)
+}
+
+// dispatch hands what happened at a real path to what depends on it.
+func (t *tree) dispatch(real string, op fsnotify.Op) {
+	delete(t.doubts, real)
+	wt := t.watches[filepath.Dir(real)]
 	if wt == nil {
 		return
 	}
-	name := filepath.Base(e.path)
+	name := filepath.Base(real)
 	for _, d := range slices.Clone(wt.dirs) {
-		t.touch(d, name, e.op)
+		t.touch(d, name, op)
 	}
 	for _, path := range slices.Collect(maps.Keys(wt.names[name])) {
-		t.revisit(path, e.op)
+		t.revisit(path, op)
 	}
 }
 
 // unwatched deals with the end of a watch: its directory was deleted or moved.
 func (t *tree) unwatched(real string, wt *watch) {
 	delete(t.watches, real)
+	delete(t.polled, real)
 	t.feed.src.remove(real) // after a move it still stands, elsewhere
 	for _, d := range wt.dirs {
 		switch {
@@ -206,6 +219,7 @@ func (t *tree) touch(d *dir, name string, op fsnotify.Op) {
 
 // revisit takes in an event of a step of path's trail.
 func (t *tree) revisit(path string, op fsnotify.Op) {
+	delete(t.doubts, path)
 	if x := t.extras[path]; x != nil {
 		t.mark(path, x.file)
 	}
@@ -229,6 +243,7 @@ func (t *tree) mark(path string, old file) {
 	}
 	c.seen = t.at
 	c.unsure = c.unsure || t.unsure
+	c.untold = t.untold && (!ok || c.untold)
 	t.dirty[path] = c
 	t.settle.event(t.at)
 }
@@ -432,10 +447,12 @@ func (t *tree) rescan() {
 			t.feed = newFeed(src)
 			t.lost = nil
 			t.watches = map[string]*watch{}
+			t.polled = map[string]bool{}
 			t.trails = map[string][]step{}
 		}
 	}
 	t.blind = nil
+	clear(t.doubts)
 	t.keep = true
 	old := map[string]file{}
 	for _, root := range t.roots {
@@ -465,7 +482,7 @@ func (t *tree) rescan() {
 
 	pause := pollShare * time.Since(t.at)
 	if t.lost != nil || t.blind != nil {
-		pause = max(pause, t.pollEvery())
+		pause = max(pause, pollEvery)
 	}
 	t.rescanAt = time.Now().Add(pause)
 }
@@ -484,6 +501,13 @@ func (t *tree) known(path string) file {
 // due is when flush has something to do; ok is false when there is nothing.
 func (t *tree) due() (at time.Time, ok bool) {
 	at, ok = t.settle.due()
+	next := t.seldom.at
+	if len(t.polled) > 0 {
+		next = earlier(next, t.often.at)
+	}
+	if t.lost == nil && (!ok || next.Before(at)) {
+		at, ok = next, true
+	}
 	if t.mustRescan() && (!ok || t.rescanAt.Before(at)) {
 		return t.rescanAt, true
 	}
@@ -503,10 +527,11 @@ func (t *tree) warn(err error) {
 // fail notes that dir could not be watched.
 func (t *tree) fail(dir string, err error) {
 	switch {
+	case errors.Is(err, errPolled):
+		return
 	case os.IsNotExist(err), os.IsPermission(err), errors.Is(err, syscall.ENAMETOOLONG):
 		t.opts.Log.Debug("no watch", "path", dir, "err", err)
 		return
-	case errors.Is(err, errPolled):
 	case limited(err) && t.warned["limit"]:
 	default:
 		t.warned["limit"] = t.warned["limit"] || limited(err)
@@ -514,15 +539,8 @@ func (t *tree) fail(dir string, err error) {
 	}
 	if t.blind == nil {
 		t.blind = fmt.Errorf("watcher: add %q: %w", dir, cure(err))
-		t.rescanAt = time.Now().Add(t.pollEvery())
+		t.rescanAt = time.Now().Add(pollEvery)
 	}
-}
-
-func (t *tree) pollEvery() time.Duration {
-	if t.opts.Poll {
-		return pollOften
-	}
-	return pollEvery
 }
 
 // within reports whether path is dir or lies below it, for cleaned paths.

@@ -47,7 +47,8 @@ type Options struct {
 
 	// Poll looks for changes in place of being told of them, for file systems that tell nothing (network drives,
 	// shared folders of containers and virtual machines). It does so ten times a second, or as often as takes a
-	// twentieth of the time.
+	// twentieth of a core.
+	// Where the file system is known to tell too little, or is seen to, it is done without Poll.
 	Poll bool
 
 	// OnError is told, from Run's goroutine, what leaves a part of the tree without
@@ -93,16 +94,18 @@ type Batch struct {
 
 // Watcher watches root directories recursively, and single files outside them.
 type Watcher struct {
-	opts   Options
-	roots  []string
-	ignore *ignore
-	open   func() (source, error)
-	ready  chan struct{}
-	wake   chan struct{} // holds one token while extra is news to Run
+	opts     Options
+	roots    []string
+	ignore   *ignore
+	open     func() (source, error)
+	doubtful func(dir string) string // its file system, if that is not to be relied on
+	ready    chan struct{}
+	wake     chan struct{} // holds one token while extra is news to Run
 
-	mu    sync.Mutex // guards what follows
-	extra []string
-	ran   bool
+	mu     sync.Mutex // guards what follows
+	extra  []string
+	status Status
+	ran    bool
 }
 
 // New checks options and roots; it starts nothing.
@@ -128,10 +131,11 @@ func New(roots []string, o Options) (*Watcher, error) {
 	}
 
 	w := &Watcher{
-		opts:  o,
-		open:  openNotify,
-		ready: make(chan struct{}),
-		wake:  make(chan struct{}, 1),
+		opts:     o,
+		open:     openNotify,
+		doubtful: doubtful,
+		ready:    make(chan struct{}),
+		wake:     make(chan struct{}, 1),
 	}
 	if o.Poll {
 		w.open = openPolled
@@ -213,6 +217,7 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	t.report()
 	close(w.ready)
 	w.opts.Log.Debug("ready", "directories", len(t.dirs), "watches", len(t.watches), "took_ms", time.Since(start).Milliseconds())
 
@@ -222,6 +227,7 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	always := make(chan struct{})
 	close(always)
 	for {
+		t.report()
 		var idle chan struct{}
 		if t.ahead.left() && len(t.dirty) == 0 { // nothing is read ahead while a change settles
 			idle = always
