@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/devserve/devserve/builder"
 	"github.com/devserve/devserve/command"
@@ -36,6 +37,9 @@ type commands struct {
 
 // backendOff is the Options.Backend of a site whose commands serve no pages.
 const backendOff = "off"
+
+// commandGrace is how long a command has to end by itself: a signal ends devserve in under two seconds, whatever it runs.
+const commandGrace = 1200 * time.Millisecond
 
 // newCommands prepares o.Commands, before there are upstreams. Where the backend is not named it is the last command
 // that is no generator, at a port that is free now and that it is told as PORT unless it is told one.
@@ -76,7 +80,7 @@ func (s *Server) newCommands() error {
 		program.Ready = ready(cmp.Or(listens, s.o.Backend, only(s.o.Proxy)))
 	}
 
-	o := command.Options{Log: s.o.Log, OnState: s.commandState, Output: s.o.OnOutput}
+	o := command.Options{Log: s.o.Log, OnState: s.commandState, Output: s.o.OnOutput, Grace: commandGrace}
 	if len(programs) > 0 {
 		c.hold = newHold(programs)
 		o.Drain = func(ctx context.Context, _ string) {

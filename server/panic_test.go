@@ -102,7 +102,9 @@ func TestPanicInCallback(t *testing.T) {
 	if res, _ := get(t, s, "/a.ts", module...); res.StatusCode != 200 {
 		t.Fatal(res.Status)
 	}
-	next(func(name, data string) bool { return name == "error" && strings.Contains(data, "panic in OnBuild: boom") })
+	next(func(name, data string) bool {
+		return name == "error" && strings.Contains(data, "panic in OnBuild: boom")
+	})
 	write(t, filepath.Join(dir, "a.ts"), "console.log(2)")
 	next(func(name, data string) bool { return strings.Contains(data, "console.log(2)") })
 	write(t, filepath.Join(dir, "a.ts"), "console.log(3)")
