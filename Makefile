@@ -5,9 +5,9 @@ NPM         ?= npm
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 
-# Every folder with a lock file, by the file that npm writes last.
+# Every folder with a lock file, by the file that npm writes last. That of bench/ is for make bench alone.
 INSTALLED := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,\
-	$(shell find . -name package-lock.json -not -path '*/node_modules/*'))
+	$(shell find . -name package-lock.json -not -path '*/node_modules/*' -not -path './bench/*'))
 
 # Modules of their own, with dependencies that ours does not have.
 MODULES := $(patsubst ./%/go.mod,%,$(shell find ./internal ./examples -name go.mod -not -path '*/node_modules/*' -not -path '*/testdata/*'))
@@ -56,7 +56,11 @@ generate: ## bundle client/src into client/dist
 	$(GO) generate ./...
 
 .PHONY: bench
-bench: ## run the benchmarks
+bench: bench/node_modules/.package-lock.json ## measure devserve beside Bun, Vite, Rsbuild and esbuild, into docs/
+	$(GO) run ./bench -write
+
+.PHONY: benchmarks
+benchmarks: ## run the Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: soak
@@ -75,7 +79,7 @@ fuzz: ## fuzz each target for FUZZTIME, 30s if not set
 .PHONY: deps
 deps: $(INSTALLED)
 
-$(INSTALLED): %/node_modules/.package-lock.json: %/package-lock.json | system
+$(INSTALLED) bench/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package-lock.json | system
 	$(NPM) ci --prefix $*
 	@touch $@
 

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// A result is what was measured of one peer at one size.
+type result struct {
+	peer    string
+	modules int
+	samples map[string][]float64 // of a row of the table, in its unit
+	lost    map[string]bool      // edits that did not keep the state of the page
+	failed  []string             // what could not be measured, and why
+	noise   noise
+}
+
+func (r *result) add(row string, v float64) { r.samples[row] = append(r.samples[row], v) }
+
+func (r *result) fail(row string, err error) {
+	r.failed = append(r.failed, fmt.Sprintf("%s, %d modules, %s: %v", r.peer, r.modules, row, err))
+}
+
+// A plan is how much is measured.
+type plan struct {
+	edits, starts int
+	pause         time.Duration // between edits, so that none waits for what the one before has left to do
+}
+
+// measure takes all figures of a peer.
+func (p plan) measure(browser context.Context, t tools, peer peer, a *app) *result {
+	r := &result{peer: peer.name, modules: a.modules, samples: map[string][]float64{}, lost: map[string]bool{}}
+	before, err := readClock()
+	if err != nil {
+		r.fail("the machine", err)
+		return r
+	}
+	for range p.starts {
+		if err := p.starting(browser, t, peer, a, r); err != nil {
+			r.fail("start", err)
+			return r
+		}
+	}
+	if err := p.editing(browser, t, peer, a, r); err != nil {
+		r.fail("edits", err)
+	}
+	if after, err := readClock(); err != nil {
+		r.fail("the machine", err)
+	} else {
+		r.noise = after.since(before)
+	}
+	return r
+}
+
+// shown is what the page shows once it is there.
+var shown = map[string]string{"leaf": "0", "root": "0"}
+
+// starting measures a cold start and a second one, whose browser has its cache and whose server has its own.
+func (p plan) starting(browser context.Context, t tools, peer peer, a *app, r *result) error {
+	if err := peer.clear(a); err != nil {
+		return err
+	}
+	tab, err := newTab(browser)
+	if err != nil {
+		return err
+	}
+	defer tab.close()
+	for _, row := range []string{coldStart, secondStart} {
+		err := func() error {
+			s, err := peer.start(t, a)
+			if err != nil {
+				return err
+			}
+			defer s.stop()
+			if err := tab.visit(s.url); err != nil {
+				return err
+			}
+			at, err := tab.wait(shown)
+			if err != nil {
+				return err
+			}
+			r.add(row, ms(at.Sub(s.begun)))
+			if row == coldStart {
+				u, err := usageOf(s.cmd.Process.Pid)
+				if err != nil {
+					return err
+				}
+				r.add(coldCPU, u.cpu.Seconds())
+			}
+			return nil
+		}()
+		if err != nil {
+			return fmt.Errorf("%s: %w", row, err)
+		}
+	}
+	return nil
+}
+
+// editing measures what happens at edits, in one run of the server.
+func (p plan) editing(browser context.Context, t tools, peer peer, a *app, r *result) error {
+	s, err := peer.start(t, a)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	tab, err := newTab(browser)
+	if err != nil {
+		return err
+	}
+	defer tab.close()
+	if err := tab.visit(s.url); err != nil {
+		return err
+	}
+	if _, err := tab.wait(shown); err != nil {
+		return err
+	}
+	time.Sleep(10 * p.pause) // what a start leaves to do
+	u, err := usageOf(s.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	r.add(idleMemory, mib(u.rss))
+	for _, e := range a.edits() {
+		for _, save := range []struct {
+			row  string
+			file style
+		}{{row(e.name, "in place"), inPlace}, {row(e.name, "rename"), byRename}} {
+			if err := p.repeat(tab, s, a, e, save.row, save.file, r); err != nil {
+				r.fail(save.row, err)
+			}
+		}
+		if e.broken != "" && !peer.reload {
+			if err := p.breaking(tab, a, e, r); err != nil {
+				r.fail(errorShown, err)
+			}
+		}
+	}
+	u, err = usageOf(s.cmd.Process.Pid)
+	r.add(editedMemory, mib(u.rss))
+	return err
+}
+
+// repeat edits a file with mark after mark, and leaves it as it was.
+func (p plan) repeat(tab *tab, s *server, a *app, e edit, row string, save style, r *result) error {
+	path := filepath.Join(a.dir, filepath.FromSlash(e.path))
+	if err := tab.count(); err != nil {
+		return err
+	}
+	time.Sleep(p.pause)
+	counts, err := tab.counts()
+	if err != nil {
+		return err
+	}
+	before, err := usageOf(s.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	for mark := 1; mark <= p.edits+1; mark++ {
+		took, err := p.once(tab, path, e, mark%(p.edits+1), save, nil)
+		if err != nil {
+			return err
+		}
+		if mark > 1 { // the first edit warms up
+			r.add(row, took)
+		}
+		time.Sleep(p.pause)
+	}
+	after, err := usageOf(s.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	if row == leafRow {
+		r.add(leafCPU, ms(after.cpu-before.cpu)/float64(p.edits+1))
+	}
+	now, err := tab.counts()
+	if now != counts {
+		r.lost[row] = true
+	}
+	return err
+}
+
+// once writes the file with a mark and returns how many ms later the page shows that, and whatever else is wanted.
+func (p plan) once(tab *tab, path string, e edit, mark int, save style, also map[string]string) (float64, error) {
+	if e.name == "style" {
+		if _, err := tab.eval("benchStyle()"); err != nil {
+			return 0, err
+		}
+	}
+	content := e.source(mark)
+	want := map[string]string{e.name: strconv.Itoa(mark)}
+	for k, v := range also {
+		want[k] = v
+	}
+	tab.forget()
+	begun := time.Now()
+	if err := save(path, content); err != nil {
+		return 0, err
+	}
+	at, err := tab.wait(want)
+	return ms(at.Sub(begun)), err
+}
+
+// breaking measures how soon an error is shown, and how soon the page is right again.
+func (p plan) breaking(tab *tab, a *app, e edit, r *result) error {
+	path := filepath.Join(a.dir, filepath.FromSlash(e.path))
+	for n := range p.edits {
+		tab.forget()
+		begun := time.Now()
+		if err := inPlace(path, e.broken); err != nil {
+			return err
+		}
+		at, err := tab.wait(map[string]string{"error": "true"})
+		if err != nil {
+			inPlace(path, e.source(0))
+			return err
+		}
+		r.add(errorShown, ms(at.Sub(begun)))
+		time.Sleep(p.pause)
+		took, err := p.once(tab, path, e, n+1, inPlace, map[string]string{"error": "false"})
+		if err != nil {
+			return err
+		}
+		r.add(errorFixed, took)
+		time.Sleep(p.pause)
+	}
+	_, err := p.once(tab, path, e, 0, inPlace, nil)
+	time.Sleep(p.pause)
+	return err
+}
+
+// floor measures starts with nothing to do but to load the page.
+func (p plan) floor(browser context.Context, t tools, a *app) *result {
+	r := &result{peer: "floor", modules: a.modules, samples: map[string][]float64{}}
+	url, stop, err := serveBundle(t, a)
+	if err != nil {
+		r.fail("floor", err)
+		return r
+	}
+	defer stop()
+	for range p.starts {
+		err := func() error {
+			tab, err := newTab(browser)
+			if err != nil {
+				return err
+			}
+			defer tab.close()
+			for _, row := range []string{coldStart, secondStart} {
+				begun := time.Now()
+				if err := tab.visit(url); err != nil {
+					return err
+				}
+				at, err := tab.wait(shown)
+				if err != nil {
+					return err
+				}
+				r.add(row, ms(at.Sub(begun)))
+			}
+			return nil
+		}()
+		if err != nil {
+			r.fail("floor", err)
+			break
+		}
+	}
+	return r
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

@@ -1,0 +1,44 @@
+// Runs in every document before its own scripts, and tells the harness by benchTell when a mark of the app, or whether an error is
+// shown, changed: {key, value, at}, at in milliseconds since 1970 by the clock that the harness reads too.
+(() => {
+	if (window !== top) return;
+
+	// performance.timeOrigin may be off by what the clock was set since; the moment at which Date ticks is not.
+	const first = Date.now();
+	let tick = first;
+	while (tick === first) tick = Date.now();
+	const origin = tick - performance.now();
+	const now = () => origin + performance.now();
+
+	const told = {};
+	const tell = (key, value, at) => {
+		if (value === undefined || value === told[key]) return;
+		told[key] = value;
+		benchTell(JSON.stringify({ key, value, at }));
+	};
+
+	// All importers show the mark of shared.ts in one commit of React, or one after the other: the first and the last have to.
+	const shared = document.getElementsByClassName("shared");
+	const text = (element) => element?.textContent.split(" ").pop();
+	const look = () => {
+		const at = now();
+		tell("leaf", text(document.getElementById("leaf-mark")), at);
+		tell("root", text(document.getElementById("root-mark")), at);
+		if (text(shared[0]) === text(shared[shared.length - 1])) tell("shared", text(shared[0]), at);
+		const overlay = document.querySelector("devserve-overlay, vite-error-overlay, rsbuild-error-overlay, bun-hmr");
+		tell("error", String(!!overlay && getComputedStyle(overlay).display !== "none"), at);
+	};
+	new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true, attributeFilter: ["style"] });
+
+	// A style sheet may change without a mutation, so it is looked at each millisecond while a change is awaited.
+	window.benchStyle = () => {
+		const mark = () => getComputedStyle(document.documentElement).getPropertyValue("--mark").trim();
+		const before = mark();
+		const look = () => {
+			const value = mark();
+			if (value && value !== before) tell("style", value, now());
+			else scheduler.postTask(look, { delay: 1, priority: "user-blocking" });
+		};
+		look();
+	};
+})();
