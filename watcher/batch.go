@@ -135,9 +135,13 @@ func (t *tree) compare(path string, c change) Op {
 func (t *tree) handOn(b Batch, onBatch func(Batch)) {
 	if t.lost == nil {
 		clear(t.told)
+		clear(t.toldBelow)
 	}
 	for _, c := range b.Changes {
 		t.told[c.Path] = true
+		for dir := filepath.Dir(c.Path); !t.toldBelow[dir]; dir = filepath.Dir(dir) {
+			t.toldBelow[dir] = true
+		}
 	}
 	t.handed = time.Now()
 	onBatch(b)

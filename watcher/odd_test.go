@@ -6,10 +6,15 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/devserve/devserve/internal/leaktest"
 )
 
 // TestNotRegular has what must never be opened, before and after the start, in a
@@ -116,5 +121,33 @@ func TestReadAhead(t *testing.T) {
 	tr.ahead = ahead{dirs: []*dir{tr.dirs[filepath.Join(s.dir, "site")]}}
 	if tr.fill(); tr.ahead.left() {
 		t.Error("reads on beyond the budget")
+	}
+}
+
+// A file that onBatch read again while its directory was made anew, and that went with the directory before anyone looked,
+// is told of once more.
+func TestReadWhileComingAndGoing(t *testing.T) {
+	leaktest.Check(t)
+	root := t.TempDir()
+	dir := filepath.Join(root, "b")
+	path := filepath.Join(dir, "c")
+	w, err := New([]string{root}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := openNotify()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := newTree(t.Context(), w, src)
+	defer tr.close()
+	if err := tr.start(); err != nil {
+		t.Fatal(err)
+	}
+	tr.handOn(Batch{Changes: []Change{{path, Remove}}}, func(Batch) {}) // which finds it there
+	tr.handle(event{path: dir, op: fsnotify.Create, at: tr.handed})     // and by now it is gone
+	b, ok := tr.flush(time.Now().Add(time.Hour))
+	if want := []Change{{path, Remove}}; !ok || !slices.Equal(b.Changes, want) {
+		t.Errorf("told %v, want %v", b.Changes, want)
 	}
 }

@@ -40,6 +40,7 @@ type tree struct {
 
 	handed, returned time.Time       // when onBatch did its last work
 	told             map[string]bool // paths in its last Batch, and before if lost
+	toldBelow        map[string]bool // and the directories above them
 
 	dirs    map[string]*dir   // by path
 	watches map[string]*watch // by real path
@@ -91,23 +92,24 @@ const (
 
 func newTree(ctx context.Context, w *Watcher, src source) *tree {
 	t := &tree{
-		Watcher: w,
-		ctx:     ctx,
-		feed:    newFeed(src),
-		dirs:    map[string]*dir{},
-		watches: map[string]*watch{},
-		trails:  map[string][]step{},
-		extras:  map[string]*extra{},
-		told:    map[string]bool{},
-		dirty:   map[string]change{},
-		settle:  settle{quiet: w.opts.Settle, max: w.opts.MaxWait},
-		ahead:   ahead{budget: maxFill},
-		warned:  map[string]bool{},
-		parts:   map[uint64]*part{},
-		polled:  map[string]bool{},
-		doubts:  map[string]doubt{},
-		often:   round{every: pollOften, share: oftenShare},
-		seldom:  round{every: pollSeldom, share: seldomShare, at: time.Now().Add(pollSeldom)},
+		Watcher:   w,
+		ctx:       ctx,
+		feed:      newFeed(src),
+		dirs:      map[string]*dir{},
+		watches:   map[string]*watch{},
+		trails:    map[string][]step{},
+		extras:    map[string]*extra{},
+		told:      map[string]bool{},
+		toldBelow: map[string]bool{},
+		dirty:     map[string]change{},
+		settle:    settle{quiet: w.opts.Settle, max: w.opts.MaxWait},
+		ahead:     ahead{budget: maxFill},
+		warned:    map[string]bool{},
+		parts:     map[uint64]*part{},
+		polled:    map[string]bool{},
+		doubts:    map[string]doubt{},
+		often:     round{every: pollOften, share: oftenShare},
+		seldom:    round{every: pollSeldom, share: seldomShare, at: time.Now().Add(pollSeldom)},
 	}
 	for _, root := range w.roots {
 		if real, err := filepath.EvalSymlinks(root); err == nil {
@@ -256,6 +258,7 @@ func (t *tree) reenter(root string) {
 	}
 	t.enter(root, old)
 	t.markAll(old)
+	t.doubt(root)
 }
 
 // enter walks a root, if it is there. As in all functions with this parameter,
@@ -287,6 +290,20 @@ func (t *tree) rewalk(d *dir, name string) {
 		t.mark(path, was) // equal metadata proves nothing where there was an event
 	}
 	t.markAll(old)
+	t.doubt(path)
+}
+
+// doubt marks what onBatch was told of below path, where it may have read what came and went while it ran: a file in a
+// directory that was made anew and is gone again leaves no other trace.
+func (t *tree) doubt(path string) {
+	if !t.unsure || !t.toldBelow[path] {
+		return
+	}
+	for p := range t.told {
+		if p != path && within(path, p) {
+			t.mark(p, t.known(p))
+		}
+	}
 }
 
 // markAll marks what has not been found again.
