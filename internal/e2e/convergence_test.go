@@ -189,7 +189,7 @@ func (g *garden) edit() {
 	case n < 63:
 		what = "break"
 		g.put(name, text()+"\n} ) (\n")
-	case n < 70:
+	case n < 70 && !(g.faulty && strings.HasSuffix(name, ".js")): // see testFaults
 		what = "delete"
 		g.put(name, "")
 	case n < 78: // there and back, and saved as another under its name

@@ -43,7 +43,12 @@ func (g *garden) lose() error {
 	return nil
 }
 
+// restart kills the server when the pages have taken the edits in: one that is being reloaded just then has nothing left
+// in it that could come back, but the browser's own error page.
 func (g *garden) restart() error {
+	if err := g.settle(); err != nil {
+		return err
+	}
 	g.srv.end(true)
 	return g.startServer()
 }
