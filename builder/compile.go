@@ -242,6 +242,9 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 		if !ok {
 			return api.OnResolveResult{}, nil // esbuild's own resolver says what is wrong
 		}
+		if err := w.b.resolver.refuse(t, args.Path); err != nil {
+			return api.OnResolveResult{}, err
+		}
 		path := t.id
 		if args.Kind == api.ResolveJSDynamicImport {
 			path = lazyPrefix + t.id

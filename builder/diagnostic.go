@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"regexp"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -11,6 +12,15 @@ import (
 // lineLimit is the longest source line that a diagnostic carries, in bytes: a minified
 // file has one line, and nobody reads a code frame of a megabyte.
 const lineLimit = 2000
+
+// noLoader is what esbuild says of a file that it cannot read, and compilers are commands for some of them.
+var noLoader = regexp.MustCompile(`^No loader is configured for "(\.\w+)" files`)
+
+var compilers = map[string]string{
+	".scss": "npx sass --watch src",
+	".sass": "npx sass --watch src",
+	".less": "npx lessc src/main.less src/main.css",
+}
 
 // diagnostics translates esbuild's messages. esbuild counts columns and lengths in bytes
 // from 0; people, editors and browsers count UTF-16 code units from 1.
@@ -27,6 +37,9 @@ func (b *Builder) diagnostics(messages []api.Message) []Diagnostic {
 			if l.Length > 0 && len(l.Suggestion) > 1 { // a lone bracket is no help
 				d.Notes = append(d.Notes, Note{Text: "Did you mean " + l.Suggestion + "?"})
 			}
+		}
+		if m := noLoader.FindStringSubmatch(d.Text); m != nil && compilers[m[1]] != "" {
+			d.Notes = append(d.Notes, Note{Text: "devserve does not compile these. Let their own compiler write a style sheet, and import that: " + compilers[m[1]]})
 		}
 		for _, n := range m.Notes {
 			if strings.HasPrefix(n.Text, "You can mark the path ") {

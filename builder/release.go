@@ -504,6 +504,9 @@ func (p *releasePlugin) resolve(pb api.PluginBuild, args api.OnResolveArgs) (api
 	case !ok, t.namespace != "":
 		return api.OnResolveResult{}, nil
 	}
+	if err := p.b.resolver.refuse(t, args.Path); err != nil {
+		return api.OnResolveResult{}, err
+	}
 	switch t.kind {
 	case kindRemote:
 		return api.OnResolveResult{Path: t.path, External: true}, nil

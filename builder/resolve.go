@@ -268,6 +268,21 @@ func (r *resolver) scope(dir string) string {
 	}
 }
 
+// unknownQueries are what other bundlers make of assets by a query, and what to do here.
+var unknownQueries = map[string]string{
+	"?react": "devserve makes no components of images: import the URL without the query for <img src>, or write the image as JSX",
+	"?init":  "devserve starts no WebAssembly: import the URL without the query, and call WebAssembly.instantiateStreaming(fetch(url))",
+}
+
+// refuse returns an error for an import of a target by a query that would mean something else elsewhere. A plugin may know it.
+func (r *resolver) refuse(t target, spec string) error {
+	_, query := splitQuery(spec)
+	if cure := unknownQueries[query]; cure != "" && t.kind == kindURL && t.namespace == "" && !r.plugins {
+		return errors.New(spec + ": " + cure)
+	}
+	return nil
+}
+
 // kindOf says what a file is by its name.
 func kindOf(path string) kind {
 	ext := strings.ToLower(filepath.Ext(path))
