@@ -258,7 +258,7 @@ func (t *tree) reenter(root string) {
 	}
 	t.enter(root, old)
 	t.markAll(old)
-	t.doubt(root)
+	t.markRead(root)
 }
 
 // enter walks a root, if it is there. As in all functions with this parameter,
@@ -290,12 +290,12 @@ func (t *tree) rewalk(d *dir, name string) {
 		t.mark(path, was) // equal metadata proves nothing where there was an event
 	}
 	t.markAll(old)
-	t.doubt(path)
+	t.markRead(path)
 }
 
-// doubt marks what onBatch was told of below path, where it may have read what came and went while it ran: a file in a
+// markRead marks what onBatch was told of below path, where it may have read what came and went while it ran: a file in a
 // directory that was made anew and is gone again leaves no other trace.
-func (t *tree) doubt(path string) {
+func (t *tree) markRead(path string) {
 	if !t.unsure || !t.toldBelow[path] {
 		return
 	}
