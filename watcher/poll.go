@@ -18,7 +18,7 @@ import (
 // more than a hint, as an event is.
 //
 // The worst case of the often round is a twentieth of a core, whatever the size of the tree; its latency grows with it
-// instead. Directories with recent changes are looked at first each time. See docs/decisions/0009-watching.md.
+// instead. Directories with recent changes are looked at first each time. See docs/decisions/0010-watching.md.
 const (
 	pollOften, oftenShare   = 100 * time.Millisecond, 20
 	pollSeldom, seldomShare = 10 * time.Second, 500

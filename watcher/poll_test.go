@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -117,7 +116,6 @@ func TestSilent(t *testing.T) {
 		if len(b.errs) != 1 {
 			t.Errorf("errors %q", b.errs)
 		}
-		synctest.Wait()
 	})
 }
 
@@ -152,4 +150,31 @@ func TestDoubtful(t *testing.T) {
 	if len(s.errs) != 1 || w.Status().Mode != "poll" {
 		t.Errorf("%d errors, status %+v", len(s.errs), w.Status())
 	}
+}
+
+// TestAncestorMoves renames what lies above the root, of which no event is asked for, and brings it back.
+func TestAncestorMoves(t *testing.T) {
+	inBubble(t, []string{"a: 1", "d/b: 1"}, Options{}, nil, func(b *bubble, w *Watcher) {
+		above := filepath.Dir(b.dir)
+		var want []string
+		for _, step := range []struct {
+			do   func() error
+			want []string
+		}{
+			{func() error { return os.Rename(above, above+".moved") }, []string{"remove a", "remove d/b"}},
+			{func() error { return os.Rename(above+".moved", above) }, []string{"create a", "create d/b"}},
+			{func() error { return os.WriteFile(filepath.Join(b.dir, "d", "b"), []byte("2"), 0o644) }, []string{"write d/b"}},
+		} {
+			w.Status() // its lock orders the test with Run, as an event would
+			if err := step.do(); err != nil {
+				t.Fatal(err)
+			}
+			b.pass(time.Minute)
+			want = append(want, step.want...)
+			slices.Sort(want)
+			if got := b.changes(); !slices.Equal(got, want) {
+				t.Fatalf("\n got %q\nwant %q", got, want)
+			}
+		}
+	})
 }
