@@ -258,7 +258,6 @@ func (t *tree) reenter(root string) {
 	}
 	t.enter(root, old)
 	t.markAll(old)
-	t.markRead(root)
 }
 
 // enter walks a root, if it is there. As in all functions with this parameter,
