@@ -109,6 +109,7 @@ type State struct {
 	Name        string
 	Phase       Phase
 	Generator   bool
+	Watcher     bool          // a tool that looks after its inputs itself, as Tailwind's --watch does: nothing listens
 	Serving     bool          // a program runs that was ready: also while the next is built, and after that build failed
 	Reason      string        // for a person: "start", "cmd/api/main.go changed", "exit status 2"
 	Files       []string      // what changed, slash-separated and relative to Dir, when that is the reason

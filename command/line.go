@@ -137,18 +137,36 @@ func callWords(call *syntax.CallExpr) []string {
 	return words
 }
 
-// known says what the programs in l read, and whether all of them are generators, as far as is known.
-func (l line) known() (globs []string, generator bool) {
+// A kind is what a command does once it has begun.
+type kind int
+
+const (
+	program   kind = iota // it serves, as far as is known
+	generator             // it ends by itself
+	watcher               // it goes on and looks after its inputs itself
+)
+
+// known says what the programs in l read, and of what kind they are together, as far as is known.
+func (l line) known() (globs []string, is kind) {
 	if len(l.args) > 0 {
 		return known(l.args)
 	}
-	generator = true
-	for _, call := range l.calls {
-		more, ends := known(callWords(call))
-		globs = append(globs, more...)
-		generator = generator && ends
+	if len(l.calls) == 0 {
+		return nil, program
 	}
-	return globs, generator && len(l.calls) > 0
+	kinds := map[kind]bool{}
+	for _, call := range l.calls {
+		more, one := known(callWords(call))
+		globs = append(globs, more...)
+		kinds[one] = true
+	}
+	switch {
+	case kinds[program]:
+		return globs, program
+	case kinds[watcher]:
+		return globs, watcher
+	}
+	return globs, generator
 }
 
 // word is the text of a word without its quotes.
@@ -204,8 +222,8 @@ func skipFlags(words []string) []string {
 	return words
 }
 
-// known says what a tool reads, and whether it ends by itself.
-func known(words []string) (globs []string, generator bool) {
+// known says what a tool reads that does not look after that itself, and of what kind it is.
+func known(words []string) (globs []string, is kind) {
 	name, args := tool(words)
 	first := ""
 	if len(args) > 0 {
@@ -214,20 +232,23 @@ func known(words []string) (globs []string, generator bool) {
 	watches := slices.ContainsFunc(args, func(a string) bool {
 		return a == "-w" || strings.HasPrefix(strings.TrimLeft(a, "-"), "watch") && a[0] == '-'
 	})
-	switch name + " " + first {
-	case "go run":
-		return slices.Clone(goFiles), false
-	case "go build", "go install", "go generate":
-		return slices.Clone(goFiles), true
-	case "templ generate":
-		return []string{"**/*.templ"}, !watches
-	case "sqlc generate":
-		return []string{"**/*.sql", "**/sqlc.{yaml,yml,json}"}, true
+	isTailwind := name == "tailwindcss" || name == "cli" && strings.Contains(strings.Join(words, " "), "@tailwindcss/cli")
+	what := name + " " + first
+	switch {
+	case what == "go run":
+		return slices.Clone(goFiles), program
+	case what == "go build", what == "go install", what == "go generate":
+		return slices.Clone(goFiles), generator
+	case what == "sqlc generate":
+		return []string{"**/*.sql", "**/sqlc.{yaml,yml,json}"}, generator
+	case watches && (isTailwind || what == "templ generate" || slices.Contains([]string{"sass", "lessc", "postcss", "tsc"}, name)):
+		return nil, watcher
+	case what == "templ generate":
+		return []string{"**/*.templ"}, generator
+	case isTailwind:
+		return []string{"**/*.{css,html,gohtml,tmpl,templ,js,jsx,mjs,ts,tsx,vue,svelte}", "tailwind.config.*"}, generator
 	}
-	if name == "tailwindcss" || name == "cli" && strings.Contains(strings.Join(words, " "), "@tailwindcss/cli") {
-		return []string{"**/*.{css,html,gohtml,tmpl,templ,js,jsx,mjs,ts,tsx,vue,svelte}", "tailwind.config.*"}, !watches
-	}
-	return nil, false
+	return nil, program
 }
 
 // written is the file that a tool says it writes.

@@ -109,36 +109,39 @@ func TestGoRunWords(t *testing.T) {
 
 func TestKnown(t *testing.T) {
 	for line, want := range map[string]struct {
-		glob      string // one of them
-		generator bool
+		glob string // one of them
+		is   kind
 	}{
-		"go run ./cmd/api":               {"**/*.go", false},
-		"go build -o bin/x .":            {"**/*.go", true},
-		"go generate ./...":              {"**/*.go", true},
-		"templ generate":                 {"**/*.templ", true},
-		"templ generate --watch":         {"**/*.templ", false},
-		"go tool templ generate -path .": {"**/*.templ", true},
-		"go run github.com/a-h/templ/cmd/templ@latest generate": {"**/*.templ", true},
-		"go run example.com/x/server@latest":                    {"", false},
-		"sqlc generate":                                         {"**/*.sql", true},
-		"sqlc version":                                          {"", false},
-		"npx tailwindcss -i a.css -o b.css":                     {"tailwind.config.*", true},
-		"npx --yes @tailwindcss/cli -i a -o b":                  {"tailwind.config.*", true},
-		"npx @tailwindcss/cli@4 -i a -o b":                      {"tailwind.config.*", true},
-		"./tailwindcss -i a -o b --watch=always":                {"tailwind.config.*", false},
-		"tailwindcss -w -i a -o b":                              {"tailwind.config.*", false},
-		"node server.js":                                        {"", false},
-		"templ generate && sqlc generate":                       {"**/*.sql", true},
-		"templ generate && ADDR=x go run . | tee log":           {"**/*.go", false},
-		"templ fmt . && echo":                                   {"", false},
+		"go run ./cmd/api":               {"**/*.go", program},
+		"go build -o bin/x .":            {"**/*.go", generator},
+		"go generate ./...":              {"**/*.go", generator},
+		"templ generate":                 {"**/*.templ", generator},
+		"templ generate --watch":         {"", watcher},
+		"go tool templ generate -path .": {"**/*.templ", generator},
+		"go run github.com/a-h/templ/cmd/templ@latest generate": {"**/*.templ", generator},
+		"go run example.com/x/server@latest":                    {"", program},
+		"sqlc generate":                                         {"**/*.sql", generator},
+		"sqlc version":                                          {"", program},
+		"npx tailwindcss -i a.css -o b.css":                     {"tailwind.config.*", generator},
+		"npx --yes @tailwindcss/cli -i a -o b":                  {"tailwind.config.*", generator},
+		"npx @tailwindcss/cli@4 -i a -o b":                      {"tailwind.config.*", generator},
+		"./tailwindcss -i a -o b --watch=always":                {"", watcher},
+		"tailwindcss -w -i a -o b":                              {"", watcher},
+		"npx sass --watch a.scss b.css":                         {"", watcher},
+		"npx tsc -w --noEmit & npx tailwindcss -i a -o b":       {"tailwind.config.*", watcher},
+		"node --watch server.js":                                {"", program},
+		"node server.js":                                        {"", program},
+		"templ generate && sqlc generate":                       {"**/*.sql", generator},
+		"templ generate && ADDR=x go run . | tee log":           {"**/*.go", program},
+		"templ fmt . && echo":                                   {"", program},
 	} {
 		l, err := newLine(line, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		globs, generator := l.known()
-		if generator != want.generator || want.glob == "" != (globs == nil) || want.glob != "" && !slices.Contains(globs, want.glob) {
-			t.Errorf("%s: %q, %v", line, globs, generator)
+		globs, is := l.known()
+		if is != want.is || want.glob == "" != (globs == nil) || want.glob != "" && !slices.Contains(globs, want.glob) {
+			t.Errorf("%s: %q, %v", line, globs, is)
 		}
 	}
 	g, err := New([]Spec{{Line: "tailwindcss -i in.css -o static/out.css", Dir: t.TempDir()}}, Options{})

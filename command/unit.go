@@ -113,8 +113,8 @@ func newUnit(g *Group, index int, s Spec) (*unit, error) {
 		s.ReadyTimeout = readyIn
 	}
 	words := l.words()
-	globs, generator := l.known()
-	s.Generator = s.Generator || generator
+	globs, is := l.known()
+	s.Generator = s.Generator || is == generator
 	isGo := s.Watch == nil && slices.Contains(globs, goFiles[0])
 	if s.Watch == nil {
 		s.Watch = globs
@@ -135,7 +135,7 @@ func newUnit(g *Group, index int, s Spec) (*unit, error) {
 	}
 	u.env = append(os.Environ(), s.Env...)
 	u.spec, u.find = s, newFinder(s.Dir)
-	u.now = State{Name: s.Name, Generator: s.Generator, Reason: "start"}
+	u.now = State{Name: s.Name, Generator: s.Generator, Watcher: is == watcher && !s.Generator, Reason: "start"}
 	u.state = u.now
 	return u, nil
 }

@@ -62,7 +62,7 @@ func (s *Server) newCommands() error {
 	for i, state := range draft.States() {
 		c.last[state.Name] = state
 		c.dirs[state.Name] = specs[i].Dir
-		if !state.Generator {
+		if !state.Generator && !state.Watcher {
 			programs = append(programs, state.Name)
 			program = &specs[i]
 		}
@@ -251,7 +251,7 @@ func (s *Server) commandState(now command.State) {
 	before := c.last[now.Name]
 	c.last[now.Name] = now
 	c.ended()
-	restarted := now.Phase == command.Ready && !now.Generator && !before.Serving && c.news[now.Name]
+	restarted := now.Phase == command.Ready && !now.Generator && !now.Watcher && !before.Serving && c.news[now.Name]
 	c.news[now.Name] = c.news[now.Name] || now.Phase == command.Ready || now.Phase == command.Failed
 	c.mu.Unlock()
 

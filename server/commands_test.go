@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -424,6 +425,8 @@ func TestCommandOptions(t *testing.T) {
 		{"a port in a proxy rule", Options{Commands: two, Proxy: map[string]string{"/api": "http://localhost:$PORT", "/b": "http://localhost:9"}}, "", false},
 		{"a port in the line", Options{Commands: []command.Spec{{Line: "A=b PORT=81 serve"}}}, "http://localhost:81", true},
 		{"a port in the environment", Options{Commands: []command.Spec{{Line: "serve", Env: []string{"PORT=80", "PORT=82", "A=b"}}}}, "http://localhost:82", true},
+		{"a tool that watches", Options{Commands: []command.Spec{{Line: "npx @tailwindcss/cli -i a.css -o b.css --watch"}}}, "", false},
+		{"a tool that watches, last", Options{Commands: append(slices.Clone(two[:1]), command.Spec{Line: "npx sass --watch a.scss b.css"})}, "auto", true},
 		{"off without commands", Options{Backend: "off"}, "", false},
 	} {
 		tt.o.Dir = t.TempDir()
