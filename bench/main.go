@@ -1,6 +1,6 @@
 // Command bench measures devserve beside other development servers: the same React app, one Chromium, one after the other.
 //
-//	make bench                              everything, at 1,000, 5,000 and 10,000 modules: about an hour
+//	make bench                              everything, at 1,000, 5,000 and 10,000 modules: hours
 //	go run ./bench -modules 50 -edits 3     a quick look
 //
 // It prints the figures as Markdown; -write puts them into docs/. It runs on Linux, whose /proc it reads.
@@ -33,7 +33,7 @@ func main() {
 
 func run() error {
 	modules := flag.String("modules", "1000,5000,10000", "sizes of the app")
-	edits := flag.Int("edits", 30, "edits of each kind, beside one that warms up")
+	edits := flag.Int("edits", 50, "edits of each kind, beside one that warms up; about 500 in all")
 	starts := flag.Int("starts", 3, "cold starts, each with a second one")
 	pause := flag.Duration("pause", 150*time.Millisecond, "between edits")
 	only := flag.String("peers", "", "names of those to measure, as \"devserve,Bun\" (all)")

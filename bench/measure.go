@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -23,6 +24,12 @@ func (r *result) add(row string, v float64) { r.samples[row] = append(r.samples[
 func (r *result) fail(row string, err error) {
 	r.failed = append(r.failed, fmt.Sprintf("%s, %d modules, %s: %v", r.peer, r.modules, row, err))
 }
+
+// A server that needs seconds for an edit gets fewer of them: once a row has taken long, few are enough.
+const (
+	long = time.Minute
+	few  = 5
+)
 
 // A plan is how much is measured.
 type plan struct {
@@ -158,12 +165,19 @@ func (p plan) repeat(tab *tab, s *server, a *app, e edit, row string, save style
 	if err != nil {
 		return err
 	}
-	for mark := 1; mark <= p.edits+1; mark++ {
-		took, err := p.once(tab, path, e, mark%(p.edits+1), save, nil)
-		if err != nil {
-			return err
+	begun := time.Now()
+	done := 0
+	for last := false; !last; done++ {
+		last = done == p.edits || done >= few && time.Since(begun) > long
+		mark := done + 1
+		if last {
+			mark = 0
 		}
-		if mark > 1 { // the first edit warms up
+		took, err := p.once(tab, path, e, mark, save, nil)
+		if err != nil {
+			return errors.Join(err, inPlace(path, e.source(0))) // or what is measured next would fail, too
+		}
+		if done > 0 { // the first edit warms up
 			r.add(row, took)
 		}
 		time.Sleep(p.pause)
@@ -173,7 +187,7 @@ func (p plan) repeat(tab *tab, s *server, a *app, e edit, row string, save style
 		return err
 	}
 	if row == leafRow {
-		r.add(leafCPU, ms(after.cpu-before.cpu)/float64(p.edits+1))
+		r.add(leafCPU, ms(after.cpu-before.cpu)/float64(done))
 	}
 	now, err := tab.counts()
 	if now != counts {
@@ -214,8 +228,7 @@ func (p plan) breaking(tab *tab, a *app, e edit, r *result) error {
 		}
 		at, err := tab.wait(map[string]string{"error": "true"})
 		if err != nil {
-			inPlace(path, e.source(0))
-			return err
+			return errors.Join(err, inPlace(path, e.source(0)))
 		}
 		r.add(errorShown, ms(at.Sub(begun)))
 		time.Sleep(p.pause)

@@ -30,15 +30,18 @@
 	};
 	new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true, attributeFilter: ["style"] });
 
-	// A style sheet may change without a mutation, so it is looked at each millisecond while a change is awaited.
-	window.benchStyle = () => {
-		const mark = () => getComputedStyle(document.documentElement).getPropertyValue("--mark").trim();
-		const before = mark();
-		const look = () => {
-			const value = mark();
-			if (value && value !== before) tell("style", value, now());
-			else scheduler.postTask(look, { delay: 1, priority: "user-blocking" });
-		};
-		look();
+	// A style sheet may change without a mutation, so it is looked at each millisecond while a change is awaited, also across a reload.
+	const mark = () => getComputedStyle(document.documentElement).getPropertyValue("--mark").trim();
+	const change = (before) => {
+		const value = document.documentElement && mark();
+		if (!value || value === before) return scheduler.postTask(() => change(before), { delay: 1, priority: "user-blocking" });
+		sessionStorage.removeItem("bench");
+		tell("style", value, now());
 	};
+	window.benchStyle = () => {
+		sessionStorage.setItem("bench", mark());
+		delete told.style;
+		change(mark());
+	};
+	if (location.protocol === "http:" && sessionStorage.getItem("bench") !== null) change(sessionStorage.getItem("bench"));
 })();

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -110,7 +111,7 @@ type server struct {
 	ended chan struct{}
 }
 
-// start runs the peer for an app and returns once its port takes connections.
+// start runs the peer for an app and returns once it answers with the page.
 func (p peer) start(t tools, a *app) (*server, error) {
 	port, err := freePort()
 	if err != nil {
@@ -131,22 +132,41 @@ func (p peer) start(t tools, a *app) (*server, error) {
 		defer close(s.ended)
 		s.cmd.Wait()
 	}()
-	if err := s.answers(port); err != nil {
+	if err := s.answers(); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("bench: %s does not listen: %w\n%s", p.name, err, s.out)
 	}
 	return s, nil
 }
 
-// answers waits for the port.
-func (s *server) answers(port int) error {
+// page asks for the page as a browser does. Rsbuild has none before its first build, and Vite one that says so.
+func (s *server) page() error {
+	q, err := http.NewRequest("GET", s.url, nil)
+	if err != nil {
+		return err
+	}
+	q.Header.Set("Accept", "text/html")
+	response, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && (response.StatusCode != http.StatusOK || bytes.Contains(bytes.ToLower(body), []byte("bundling in progress"))) {
+		err = fmt.Errorf("it answers %s: %.200s", response.Status, body)
+	}
+	return err
+}
+
+// answers waits for the page.
+func (s *server) answers() error {
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
 	timeout := time.After(patience)
 	for {
-		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		err := s.page()
 		if err == nil {
-			return c.Close()
+			return nil
 		}
 		select {
 		case <-again.C:
