@@ -35,7 +35,7 @@ import (
 //	use gate                   with builds that can be held up
 //	use header NAME: VALUE     with a header on every answer
 //	use fixture NAME…          with the npm packages of fixtures/NAME as its node_modules, and its other files in place
-//	                           of the site's own; once with each of several
+//	                           of the site's own; of several with the first and another, see some
 //	use example NAME           with a copy of examples/NAME as the site, and its npm packages
 //	use buffer METHOD          behind a proxy that passes event streams by that method on when they end
 //	use webpack-client FILE QUERY    with webpack-hot-middleware's own client as FILE, told QUERY
