@@ -52,7 +52,8 @@ func startSite(t *testing.T, first string, files map[string]string, args ...stri
 	}
 }
 
-// endSite ends it by a signal, which takes less than two seconds.
+// endSite ends it by a signal, which takes less than two seconds (measured: 1.5 with a deaf command), and on a machine that
+// runs all other tests meanwhile a little more.
 func endSite(t *testing.T, cmd *exec.Cmd, sig os.Signal) {
 	t.Helper()
 	began := time.Now()
@@ -60,7 +61,7 @@ func endSite(t *testing.T, cmd *exec.Cmd, sig os.Signal) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("ended %v after the signal", took)
 	}
 }
