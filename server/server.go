@@ -17,8 +17,8 @@
 //     is not meant for a page: no dotfile, no key, nothing reached by a link that leads out.
 //   - No answer is older than the file on disk: everything carries an ETag and is asked for again.
 //   - Only requests under an allowed name and from our own pages are answered.
-//   - Several servers may live in one process: there are no globals, and whatever runs
-//     was started by the caller.
+//   - Several servers may live in one process: they share nothing but the pace of Go's garbage collector while one
+//     builds a site for the first time, and whatever runs was started by the caller.
 //
 // A program that has pages of its own puts [Server.Middleware] around them. With [Options.Production] the same program serves
 // what devserve build made, and nothing of the above happens.
