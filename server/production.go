@@ -100,21 +100,10 @@ func (b *built) handler(next http.Handler) http.Handler {
 
 // file is Server.file for a built site: the same URLs are answered, with the same pages.
 func (b *built) file(w http.ResponseWriter, r *http.Request, alone bool) *refusal {
-	if what := badPath(r.URL); what != "" {
-		return &refusal{http.StatusBadRequest, what}
+	name, slash, ok, refused := locate(w, r, b.base)
+	if !ok {
+		return refused
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return errMethod
-	}
-	name, inside := strings.CutPrefix(r.URL.Path, b.base)
-	if !inside {
-		if r.URL.Path+"/" == b.base {
-			return redirect(w, r)
-		}
-		return errOffBase
-	}
-	name, slash := strings.CutSuffix(name, "/")
-	slash = slash || name == ""
 	index := path.Join(name, "index.html")
 	switch {
 	case b.is(name) && !slash:

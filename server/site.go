@@ -93,22 +93,10 @@ var (
 // the site is alone it also guesses what a person may mean: about.html by /about, the nearest index page
 // for an application's own routes, the listing of a folder.
 func (s *Server) file(w http.ResponseWriter, r *http.Request, alone bool) *refusal {
-	if what := badPath(r.URL); what != "" {
-		return &refusal{http.StatusBadRequest, what}
+	name, slash, ok, refused := locate(w, r, s.base)
+	if !ok {
+		return refused
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return errMethod
-	}
-	name, inside := strings.CutPrefix(r.URL.Path, s.base)
-	if !inside {
-		if r.URL.Path+"/" == s.base {
-			return redirect(w, r)
-		}
-		return errOffBase
-	}
-
-	name, slash := strings.CutSuffix(name, "/")
-	slash = slash || name == "" // the site's own root
 	e, refused := s.files.find(name)
 	switch {
 	case refused == nil && !e.info.IsDir() && !slash:
@@ -135,6 +123,26 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, alone bool) *refus
 		}
 	}
 	return errNotFound
+}
+
+// locate returns the name, relative to the site at base, of what r asks for, and whether that must be a folder. If ok is false
+// r has been answered, or is refused.
+func locate(w http.ResponseWriter, r *http.Request, base string) (name string, slash, ok bool, refused *refusal) {
+	if what := badPath(r.URL); what != "" {
+		return "", false, false, &refusal{http.StatusBadRequest, what}
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return "", false, false, errMethod
+	}
+	name, inside := strings.CutPrefix(r.URL.Path, base)
+	if !inside {
+		if r.URL.Path+"/" == base {
+			return "", false, false, redirect(w, r)
+		}
+		return "", false, false, errOffBase
+	}
+	name, slash = strings.CutSuffix(name, "/")
+	return name, slash || name == "", true, nil // "" is the site's own root
 }
 
 // found answers with a file that is there: compiled if that is what it is wanted for.
