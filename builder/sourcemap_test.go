@@ -14,13 +14,13 @@ import (
 // A map that a package brings names files of this machine: what is no source of the site stays where it is.
 func TestSourceMapsTellNoSecrets(t *testing.T) {
 	s := newSite(t, &txtar.Archive{Files: []txtar.File{
-		{Name: "main.ts", Data: []byte(`import "evil"; import "./own.js"; import "../work/dist/index.js"; import "../alone.ts"`)},
+		{Name: "main.ts", Data: []byte(`import "evil"; import "./own.js"; import "../linked/dist/index.js"; import "../alone.ts"`)},
 		{Name: ".env", Data: []byte("SECRET env\n")},
 		{Name: "../outside.txt", Data: []byte("SECRET outside\n")},
 		{Name: "../id_rsa", Data: []byte("SECRET key\n")},
 		{Name: "../a b#c.txt", Data: []byte("SECRET name\n")},
 		{Name: "../other/x.ts", Data: []byte("SECRET other project\n")},
-		{Name: "../work/.env", Data: []byte("SECRET of the workspace\n")},
+		{Name: "../linked/.env", Data: []byte("SECRET of the workspace\n")},
 		{Name: "link.txt", Data: []byte("symlink ../outside.txt\n")},
 
 		{Name: "own.js", Data: []byte("console.log('own')\n//# sourceMappingURL=own.js.map\n")},
@@ -30,10 +30,10 @@ func TestSourceMapsTellNoSecrets(t *testing.T) {
 		{Name: "node_modules/evil/index.js.map", Data: []byte(`{"version":3,"sources":["src.ts","gone.ts","../../../outside.txt","../../.env","../../../id_rsa","../../../other/x.ts"],` +
 			`"sourcesContent":[null,"shown: brought along"],"mappings":"AAAA,QCAA,CCAA,GCAA,CCAA,CCAA"}`)},
 		{Name: "node_modules/evil/src.ts", Data: []byte("shown: package\n")},
-		{Name: "../work/package.json", Data: []byte("{}\n")},
-		{Name: "../work/src/index.ts", Data: []byte("shown: workspace\n")},
-		{Name: "../work/dist/index.js", Data: []byte("console.log('work')\n//# sourceMappingURL=index.js.map\n")},
-		{Name: "../work/dist/index.js.map", Data: []byte(`{"version":3,"sources":["../src/index.ts","../.env","../../outside.txt"],"mappings":"AAAA,QCAA,CCAA"}`)},
+		{Name: "../linked/package.json", Data: []byte("{}\n")},
+		{Name: "../linked/src/index.ts", Data: []byte("shown: workspace\n")},
+		{Name: "../linked/dist/index.js", Data: []byte("console.log('work')\n//# sourceMappingURL=index.js.map\n")},
+		{Name: "../linked/dist/index.js.map", Data: []byte(`{"version":3,"sources":["../src/index.ts","../.env","../../outside.txt"],"mappings":"AAAA,QCAA,CCAA"}`)},
 		{Name: "../alone.ts", Data: []byte("console.log('shown: alone')\n")},
 	}}, Options{})
 	outside, err := os.ReadFile(s.path("../outside.txt"))

@@ -100,8 +100,8 @@ func TestGoRunWords(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return
 	}
-	for pkg, want := range map[string]string{".": "shop", "./cmd/api": "api", "main.go": "main", "example.com/x/y": "y", "..": "work"} {
-		if got := (goRun{packages: []string{pkg}}).name("/work/shop"); got != want {
+	for pkg, want := range map[string]string{".": "shop", "./cmd/api": "api", "main.go": "main", "example.com/x/y": "y", "..": "home"} {
+		if got := (goRun{packages: []string{pkg}}).name("/home/shop"); got != want {
 			t.Errorf("%s is called %s, want %s", pkg, got, want)
 		}
 	}

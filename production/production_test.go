@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 //	no file GLOB
 //	has / lacks REGEXP
 //	exists                     whatever of /assets/ the file names is there
-//	is FILE                    the file, with XXXXXXXX for every hash, is that one of the archive
+//	is FILE                    the file, with HHHHHHHH for every hash, is that one of the archive
 //	files N                    how many there are in all
 //	error / warning REGEXP     as file:line:col: text [line text]
 //	warnings N
@@ -157,7 +157,7 @@ func (s *script) step(line string) error {
 			}
 		}
 	case "is":
-		got := hashes.ReplaceAllString(s.text, "-XXXXXXXX.")
+		got := hashes.ReplaceAllString(s.text, "-HHHHHHHH.")
 		if want := s.file(rest); got != want {
 			return fmt.Errorf("%s is\n%s", s.name, got)
 		}
