@@ -28,6 +28,7 @@ type options struct {
 	port       int // 0: any
 	strictPort bool
 	open       bool
+	trace      bool
 	quiet      bool
 	json       bool
 	config     config
@@ -80,6 +81,7 @@ func parseOptions(c *cli.Context) (options, error) {
 		host:       c.String("host"),
 		strictPort: c.Bool("strict-port"),
 		open:       c.Bool("open"),
+		trace:      c.Bool("trace"),
 		quiet:      c.Bool("quiet"),
 		config:     file,
 		flags:      configFlags(c.App),

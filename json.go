@@ -54,6 +54,24 @@ type jsonCommand struct {
 	Errors []jsonDiagnostic `json:"errors,omitempty"`
 }
 
+// Times are in ms since the first change was seen, and missing where nothing is known.
+type jsonTrace struct {
+	Event    string    `json:"event"` // "trace"
+	Time     time.Time `json:"time"`
+	Build    int64     `json:"build"`
+	Files    []string  `json:"files"`
+	Written  float64   `json:"written,omitempty"` // by the file system's clock
+	Settled  float64   `json:"settled,omitempty"`
+	Began    float64   `json:"began,omitempty"`
+	Compiled float64   `json:"compiled,omitempty"`
+	Sent     float64   `json:"sent,omitempty"`
+	Page     int       `json:"page,omitempty"` // from 1: which page to report what follows
+	Received float64   `json:"received,omitempty"`
+	Run      float64   `json:"run,omitempty"`
+	Painted  float64   `json:"painted,omitempty"`
+	Reported float64   `json:"reported,omitempty"`
+}
+
 type jsonDiagnostic struct {
 	jsonNote
 	Notes []jsonNote `json:"notes,omitempty"`
@@ -97,6 +115,11 @@ func (j *jsonLines) print(at time.Time, event any) string {
 			b.Event = "error"
 		}
 		return line(b)
+	case server.Trace:
+		if j.quiet {
+			return ""
+		}
+		return line(traceOf(at, e))
 	case reloading:
 		if j.quiet {
 			return ""
@@ -121,6 +144,24 @@ func (j *jsonLines) print(at time.Time, event any) string {
 		return line(jsonText{Event: "stopped", Time: at})
 	}
 	return ""
+}
+
+func traceOf(at time.Time, e server.Trace) jsonTrace {
+	since := func(t time.Time) float64 {
+		if t.IsZero() {
+			return 0
+		}
+		return ms(t.Sub(e.Seen))
+	}
+	j := jsonTrace{
+		Event: "trace", Time: at, Build: e.Build, Files: append([]string{}, e.Files...),
+		Written: since(e.Written), Settled: since(e.Settled), Began: since(e.Began), Compiled: since(e.Compiled), Sent: since(e.Sent),
+	}
+	if n := len(e.Pages); n > 0 {
+		p := e.Pages[n-1]
+		j.Page, j.Received, j.Run, j.Painted, j.Reported = n, since(p.Received), since(p.Run), since(p.Painted), since(p.Reported)
+	}
+	return j
 }
 
 func jsonDiagnostics(ds []server.Diagnostic) (out []jsonDiagnostic) {

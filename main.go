@@ -113,6 +113,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			&cli.StringFlag{Name: "cache", EnvVars: env("CACHE")},
 			&cli.BoolFlag{Name: "poll", EnvVars: env("POLL")},
 			&cli.BoolFlag{Name: "no-hmr", EnvVars: env("NO_HMR")},
+			&cli.BoolFlag{Name: "trace", EnvVars: env("TRACE")},
 			&cli.BoolFlag{Name: "quiet", EnvVars: env("QUIET")},
 			&cli.StringFlag{Name: "log-format", EnvVars: env("LOG_FORMAT")},
 			&cli.StringFlag{Name: "config", EnvVars: env("CONFIG")},
@@ -192,6 +193,9 @@ func serve(ctx context.Context, o options, out *console) error {
 	defer out.close(grace)
 
 	o.OnBuild = func(b server.Build) { out.tell(b) }
+	if o.trace {
+		o.OnTrace = func(t server.Trace) { out.tell(t) }
+	}
 	o.OnReload = func(reason string) { out.tell(reloading{reason}) }
 	o.OnProgress = out.progress
 	o.OnOpen = newEditors(out).open

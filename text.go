@@ -11,6 +11,9 @@ import (
 	"github.com/devserve/devserve/server"
 )
 
+// lateAfter is how long after a write the event may come without being worth a word: file systems' clocks tick every 4ms or 10ms.
+const lateAfter = 20 * time.Millisecond
+
 // diagnosticsShown is how many errors of a build are printed in full; the overlay has them all.
 const diagnosticsShown = 20
 
@@ -22,6 +25,7 @@ type text struct {
 	state state
 
 	reloads reloads
+	below   int64 // number of the build whose line is the last; what comes under another one names its files
 }
 
 // reloads tells the first of several tabs that reload for one reason.
@@ -60,6 +64,8 @@ func (t *text) print(at time.Time, event any) string {
 		return t.ready(e)
 	case server.Build:
 		return t.build(at, e)
+	case server.Trace:
+		return t.trace(e)
 	case reloading:
 		if t.quiet || !t.reloads.news(at, e) {
 			return ""
@@ -111,6 +117,7 @@ func (t *text) ready(e ready) string {
 func (t *text) build(at time.Time, e server.Build) string {
 	failed := len(e.Errors) > 0
 	fixed := t.state.fixed(e)
+	t.below = e.Number
 	if t.quiet && !failed && !fixed {
 		return ""
 	}
@@ -141,6 +148,43 @@ func (t *text) build(at time.Time, e server.Build) string {
 		b.WriteString(below + "\n")
 	}
 	return b.String()
+}
+
+// trace is a line under that of its build, in milliseconds since the first change was seen. A second page adds its part.
+func (t *text) trace(e server.Trace) string {
+	if t.quiet {
+		return ""
+	}
+	var legs []string
+	leg := func(name string, at time.Time) {
+		if !at.IsZero() {
+			legs = append(legs, fmt.Sprintf("%s %.1f", name, ms(at.Sub(e.Seen))))
+		}
+	}
+	n := len(e.Pages)
+	if n < 2 {
+		seen := "seen"
+		if late := e.Seen.Sub(e.Written); !e.Written.IsZero() && late > lateAfter {
+			seen += " " + took(late) + " after the write"
+		}
+		legs = append(legs, seen)
+		leg("settled", e.Settled)
+		leg("compiled", e.Compiled)
+		leg("sent", e.Sent)
+	} else {
+		legs = append(legs, fmt.Sprintf("page %d", n))
+	}
+	if n > 0 {
+		p := e.Pages[n-1]
+		leg("received", p.Received)
+		leg("run", p.Run)
+		leg("painted", p.Painted)
+	}
+	text := strings.Join(legs, " → ") + " ms"
+	if e.Build != t.below {
+		text = clean(changed(e.Files)) + ": " + text
+	}
+	return strings.Repeat(" ", len(time.TimeOnly)+2) + t.dim(text) + "\n"
 }
 
 // command is one line when something has come of it. What a program says of its errors stands above it, unless

@@ -57,6 +57,7 @@ type Options struct {
 type Result struct {
 	Build    int64  // counts from 1 in a process
 	Hash     string // of the last good state
+	Began    time.Time
 	Took     time.Duration
 	Files    []string     // the changed files, relative to Dir; empty for a first build
 	Entry    string       // URL path of what a page asked for the first time, else ""
@@ -290,7 +291,7 @@ func (b *Builder) want(m *module) error {
 	if b.o.OnBuilding != nil {
 		b.o.OnBuilding(b.build, []string{})
 	}
-	r := Result{Build: b.build, Entry: m.id, Files: []string{}}
+	r := Result{Build: b.build, Began: began, Entry: m.id, Files: []string{}}
 	err := b.guardBuild(r, func() {
 		b.resolver.forgetDirs()
 		var ms []*module
@@ -714,7 +715,7 @@ func (b *Builder) Rebuild(ctx context.Context, changed []string) {
 	if b.o.OnBuilding != nil {
 		b.o.OnBuilding(b.build, files)
 	}
-	r := Result{Build: b.build, Files: files, Reload: reload}
+	r := Result{Build: b.build, Began: began, Files: files, Reload: reload}
 	b.guardBuild(r, func() {
 		r.Modules = b.discover(dirty)
 		r = b.finish(r, nil)

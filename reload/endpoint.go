@@ -86,6 +86,7 @@ func (h *Hub) serveStatus(w http.ResponseWriter, r *http.Request) {
 	status["clients"] = clients
 	status["clientCount"] = len(clients)
 	status["memory"] = memory()
+	status["trace"] = h.traces.newest()
 	status["uptime"] = time.Since(h.began).Seconds()
 	body, err := json.MarshalIndent(status, "", "  ")
 	if err != nil {

@@ -32,6 +32,7 @@ type Hub struct {
 	client   script // client.js
 	began    time.Time
 	commands *rate.Limiter // of requests that do something
+	traces   traces
 
 	mu      sync.Mutex
 	closed  bool
@@ -67,6 +68,8 @@ type subscriber struct {
 	agent   string       // User-Agent
 	remote  string       // address
 	queued  atomic.Int64 // bytes in queue, or on their way to the reader
+	from    int64        // number of the first event that is not known to be written; 0 in another protocol
+	next    int64        // and of the first one that it has not taken
 	by      string       // how it is read: "events", "fetch", "poll", "webpack"
 }
 
@@ -90,6 +93,7 @@ func (h *Hub) Reload(reason string) (string, error) {
 }
 
 func (h *Hub) publish(e Event, isState bool) (string, error) {
+	t := h.traces.begin(e)
 	data, err := encode(e)
 	if err != nil {
 		return "", err
@@ -108,6 +112,10 @@ func (h *Hub) publish(e Event, isState bool) (string, error) {
 	h.last++
 	id := h.id(h.last)
 	f := event(id, e.name(), data)
+	if t != nil {
+		t.Event, t.number = id, h.last
+		h.traces.add(t, len(h.subs) > 0)
+	}
 	h.keep(f)
 	_, h.running = e.(Building)
 	hash := h.good.Hash
@@ -170,6 +178,7 @@ func (h *Hub) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
+	h.traces.close()
 	for s := range h.subs {
 		h.remove(s)
 	}
@@ -188,10 +197,8 @@ func (h *Hub) subscribe(s *subscriber, known string, fresh bool) error {
 	}
 	if s.webpack {
 		s.first = h.firstWebpack()
-	} else if first, err := h.first(known, fresh); err != nil {
+	} else if err := h.first(s, known, fresh); err != nil {
 		return err
-	} else {
-		s.first = first
 	}
 	s.queue = make(chan frame, h.o.Queue)
 	s.since = time.Now()
@@ -199,10 +206,10 @@ func (h *Hub) subscribe(s *subscriber, known string, fresh bool) error {
 	return nil
 }
 
-// first returns what a stream begins with: the state unless the reader has it, and
+// first sets what s begins with: the state unless the reader has it, and
 // every event since. A build that is running is no state: its building event follows the
 // state before it.
-func (h *Hub) first(known string, fresh bool) ([]frame, error) {
+func (h *Hub) first(s *subscriber, known string, fresh bool) error {
 	n, ok := h.parseID(known)
 	ok = ok && h.last-n <= int64(len(h.replay))
 	if !ok {
@@ -216,7 +223,7 @@ func (h *Hub) first(known string, fresh bool) ([]frame, error) {
 	if !ok || fresh && unseen {
 		data, err := h.sync()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		first = append(first, event(h.id(n), h.state.name(), data))
 	}
@@ -224,7 +231,8 @@ func (h *Hub) first(known string, fresh bool) ([]frame, error) {
 	if len(first) == 0 {
 		first = append(first, nothingMissed)
 	}
-	return first, nil
+	s.first, s.from, s.next = first, n+1, h.last+1
+	return nil
 }
 
 // nothingMissed is a comment, so that there is always something to read.
@@ -239,12 +247,12 @@ func (h *Hub) setState(e Event, at int64) {
 	case Built:
 		source = cmp.Or(e.Source, source)
 		if e.own() {
-			e.Sync, e.Updates, e.Reload, e.Info = true, []Update{}, nil, nil
+			e.Sync, e.Updates, e.Reload, e.Info, e.Trace = true, []Update{}, nil, nil, nil
 			h.good = e
 		}
 	case Error:
 		source = e.Source
-		e.Sync, e.Updates, e.Info = true, nil, nil
+		e.Sync, e.Updates, e.Info, e.Trace = true, nil, nil, nil
 		now = []wrong{{at, e}}
 	}
 	if i := slices.IndexFunc(h.wrong, func(w wrong) bool { return w.Source == source }); i >= 0 {

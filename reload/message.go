@@ -38,6 +38,8 @@ type Built struct {
 	// Info is what the page must know of updated modules beyond their code: ModuleInfo in
 	// client/src/protocol.ts.
 	Info json.RawMessage `json:"info,omitempty"`
+
+	Trace *Trace `json:"trace,omitempty"` // of the save that this tells of
 }
 
 // own reports whether e is of the site's own build.
@@ -60,6 +62,8 @@ type Error struct {
 	// Updates is what changed beside, and is not broken; Info is as in [Built].
 	Updates []Update        `json:"updates,omitempty"`
 	Info    json.RawMessage `json:"info,omitempty"`
+
+	Trace *Trace `json:"trace,omitempty"` // of the save that this tells of
 }
 
 // Custom is an event of the program's own, for import.meta.hot.on(Event) in the pages.
@@ -81,6 +85,7 @@ func (e Building) whole() Event {
 func (e Built) whole() Event {
 	e.Warnings = diagnostics(e.Warnings, "")
 	e.Updates = list(e.Updates)
+	e.Trace = e.Trace.whole()
 	return e
 }
 
@@ -88,6 +93,7 @@ func (e Error) whole() Event {
 	e.Source = cmp.Or(e.Source, OwnSource)
 	e.Errors = diagnostics(e.Errors, e.Source)
 	e.Warnings = diagnostics(e.Warnings, "")
+	e.Trace = e.Trace.whole()
 	return e
 }
 

@@ -73,6 +73,10 @@ type Options struct {
 	// What it returns is told to the page, so it must name no path of this machine. Nil answers that there is no editor.
 	OnOpen func(file string, line, column int) error
 
+	// OnTrace is told of every event with a [Trace] when a page has reported what it knows, again for each page, and without any
+	// page when none does so in time. It may be called from several goroutines. Nil asks pages for nothing.
+	OnTrace func(Trace)
+
 	// Status adds to what the status endpoint tells; keys become JSON members.
 	Status func() map[string]any
 
@@ -132,6 +136,7 @@ func New(o Options) (*Hub, error) {
 		commands: rate.NewLimiter(commandRate, commandRate),
 		subs:     map[*subscriber]struct{}{},
 	}
+	h.traces.tell = o.OnTrace
 	h.setState(Built{}.whole(), 0)
 	h.client = newScript(fill(client.Script(), h.token, o.Base))
 	return h, nil
@@ -187,5 +192,6 @@ var endpoints = map[string]struct {
 	"_devserve/log":       {[]string{"POST"}, (*Hub).serveLog},
 	"_devserve/open":      {[]string{"POST"}, (*Hub).serveOpen},
 	"_devserve/send":      {[]string{"POST"}, (*Hub).serveSend},
+	"_devserve/trace":     {[]string{"POST"}, (*Hub).serveTrace},
 	"__webpack_hmr":       {[]string{"GET", "HEAD"}, (*Hub).serveWebpack},
 }

@@ -106,7 +106,7 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, s *subscriber, know
 		})
 	}
 	w.WriteHeader(http.StatusOK)
-	err := s.run(r.Context(), out, append([]frame{frame(greeting)}, s.first...), frame(heartbeat), h.o.Heartbeat)
+	err := s.run(r.Context(), &h.traces, out, append([]frame{frame(greeting)}, s.first...), frame(heartbeat), h.o.Heartbeat)
 	h.log.Debug("stream ended", "remote", s.remote, "err", err)
 }
 
@@ -117,35 +117,38 @@ func (h *Hub) poll(w http.ResponseWriter, r *http.Request, known string, fresh b
 	if r.Method == http.MethodHead {
 		return
 	}
-	frames, err := h.missed(r, known, fresh)
+	s, err := h.missed(r, known, fresh)
 	if err != nil {
 		http.Error(w, "devserve: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	newFlusher(w).write(frames...) // whoever has gone needs no answer
+	if newFlusher(w).write(s.first...) == nil { // whoever has gone needs no answer
+		s.wrote(&h.traces, 0)
+	}
 }
 
-// missed returns what the reader of a poll has not seen.
-func (h *Hub) missed(r *http.Request, known string, fresh bool) ([]frame, error) {
+// missed returns the reader of a poll, who begins with what it has not seen.
+func (h *Hub) missed(r *http.Request, known string, fresh bool) (*subscriber, error) {
 	s := &subscriber{agent: r.UserAgent(), remote: r.RemoteAddr, by: "poll"}
 	if err := h.subscribe(s, known, fresh); err != nil {
 		return nil, err
 	}
 	defer h.unsubscribe(s)
 	if r.URL.Query().Get("poll") != "wait" || !bytes.Equal(s.first[0], nothingMissed) {
-		return s.first, nil
+		return s, nil
 	}
 	late := time.NewTimer(pollTimeout)
 	defer late.Stop()
 	select {
 	case f, ok := <-s.queue:
 		if ok {
-			return []frame{f}, nil
+			s.first = []frame{f}
+			s.next++
 		}
 	case <-r.Context().Done():
 	case <-late.C:
 	}
-	return s.first, nil
+	return s, nil
 }
 
 // errDropped ends a stream on the hub's side.
@@ -153,11 +156,12 @@ var errDropped = errors.New("reload: stream dropped or hub closed")
 
 // run writes first, then what comes through the queue, all that is there at once, and a
 // heartbeat whenever nothing was written for pause.
-func (s *subscriber) run(ctx context.Context, w *flusher, first []frame, heartbeat frame, pause time.Duration) error {
+func (s *subscriber) run(ctx context.Context, ts *traces, w *flusher, first []frame, heartbeat frame, pause time.Duration) error {
 	if err := w.write(first...); err != nil {
 		return err
 	}
 	s.first = nil // not kept for the stream's life
+	s.wrote(ts, 0)
 	silent := time.NewTimer(pause)
 	defer silent.Stop()
 	batch := make([]frame, 0, 8)
@@ -183,13 +187,26 @@ func (s *subscriber) run(ctx context.Context, w *flusher, first []frame, heartbe
 		if err := w.write(batch...); err != nil {
 			return err
 		}
+		events := int64(0)
 		for _, f := range batch {
 			if !bytes.Equal(f, heartbeat) {
 				s.queued.Add(-int64(len(f)))
+				events++
 			}
 		}
+		s.wrote(ts, events)
 		silent.Reset(pause)
 	}
+}
+
+// wrote notes that the stream has taken so many events of the queue.
+func (s *subscriber) wrote(ts *traces, events int64) {
+	if s.from == 0 {
+		return
+	}
+	s.next += events
+	ts.sent(s.from, s.next)
+	s.from = s.next
 }
 
 // A flusher writes frames that arrive at once, whatever wraps the server's writer.

@@ -340,8 +340,9 @@ func TestRetainIsBoundInBytes(t *testing.T) {
 		t.Errorf("%d events of %d bytes are kept", len(h.replay), h.kept)
 	}
 	publish(t, h, building(2))
-	if first, err := h.first("boot-20", true); err != nil || len(first) != 2 {
-		t.Errorf("got %q, %v", first, err)
+	s := &subscriber{}
+	if err := h.first(s, "boot-20", true); err != nil || len(s.first) != 2 {
+		t.Errorf("got %q, %v", s.first, err)
 	}
 }
 
@@ -529,7 +530,9 @@ func FuzzLastEventID(f *testing.F) {
 		publish(f, h, built(n))
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		first, err := h.first(id, false)
+		s := &subscriber{}
+		err := h.first(s, id, false)
+		first := s.first
 		if err != nil || len(first) == 0 {
 			t.Fatalf("got %q, %v", first, err)
 		}

@@ -87,6 +87,13 @@ func (s *Server) guardCallbacks() {
 	if f := o.OnProgress; f != nil {
 		o.OnProgress = func(compiled, found int) { s.safely("OnProgress", func() { f(compiled, found) }) }
 	}
+	if f := o.OnTrace; f != nil {
+		o.OnTrace = func(t Trace) {
+			s.telling.Lock()
+			defer s.telling.Unlock()
+			s.safely("OnTrace", func() { f(t) })
+		}
+	}
 	if f := o.OnCommand; f != nil {
 		o.OnCommand = func(c command.State, ds []Diagnostic) { s.safely("OnCommand", func() { f(c, ds) }) }
 	}

@@ -101,6 +101,11 @@ type Options struct {
 	OnBuild    func(Build)
 	OnProgress func(compiled, found int)
 
+	// OnTrace is told where the milliseconds of a save went, after OnBuild: once for each page that shows what it brought, or, if
+	// none does within seconds, without pages. Calls do not overlap, and must not call Close. Nil asks pages for nothing: they
+	// send a small request once all is painted. What is known without them is in _devserve/status all the same.
+	OnTrace func(Trace)
+
 	// OnCommand is told what the Commands are about, with its Diagnostics as pages show them, and OnOutput what they print, line by
 	// line. Both delay the command that it is about, and no other, as long as they take.
 	OnCommand func(command.State, []Diagnostic)
@@ -128,6 +133,9 @@ type Diagnostic = builder.Diagnostic
 // A Note adds to a [Diagnostic].
 type Note = builder.Note
 
+// A Trace says where the milliseconds of a save went.
+type Trace = reload.Trace
+
 // Server is a site under development. Its methods are safe for concurrent use.
 type Server struct {
 	o       Options
@@ -150,6 +158,8 @@ type Server struct {
 	backend  *upstream       // nil if there is none
 	commands *commands       // nil if there are none
 	closing  context.Context // done once end was called
+	batch    watcher.Batch   // that Run rebuilds for
+	telling  sync.Mutex      // held from a traced event until OnBuild has returned, and while OnTrace is called
 	hop      string          // names this server to itself, see hopHeader
 
 	mu      sync.Mutex
@@ -193,7 +203,7 @@ func New(o Options) (*Server, error) {
 	if s.templates, err = newTemplates(o.Watch, watcher.Options{Poll: o.Poll, Log: o.Log, OnError: s.unwatched}); err != nil {
 		return nil, err
 	}
-	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins, Log: o.Log, OnMessage: s.message, OnOpen: s.opener(), Status: s.status})
+	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins, Log: o.Log, OnMessage: s.message, OnOpen: s.opener(), OnTrace: s.o.OnTrace, Status: s.status})
 	if err != nil {
 		return nil, err
 	}
@@ -333,6 +343,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 			_, ok := s.files.regular(name)
 			return ok
 		})
+		s.batch = b
 		s.builder.Rebuild(ctx, changed)
 		s.watcher.Watch(s.builder.Inputs())
 	})
@@ -404,13 +415,26 @@ func (s *Server) result(r builder.Result) {
 		r = cold(r)
 	}
 	clients := s.hub.Clients()
-	s.state.result(r)
+	concerned := s.commands.concerned(r, s.files.dir)
+	var trace *reload.Trace
+	if r.Entry == "" && !concerned {
+		trace = traceOf(s.batch)
+		trace.Files, trace.Began, trace.Compiled = r.Files, r.Began, r.Began.Add(r.Took)
+	}
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	s.state.result(r, trace)
 	if len(r.Errors) == 0 && r.Entry == "" {
 		s.stands("")
 	}
-	if s.o.OnBuild != nil && !s.commands.concerned(r, s.files.dir) {
+	if s.o.OnBuild != nil && !concerned {
 		s.o.OnBuild(report(r, clients))
 	}
+}
+
+// traceOf begins the trace of what a batch leads to.
+func traceOf(b watcher.Batch) *reload.Trace {
+	return &reload.Trace{Written: b.Written, Seen: b.First, Settled: b.Settled}
 }
 
 // unwatched is told by the watcher what it cannot watch, with the cure: a change there comes late.

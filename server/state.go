@@ -51,8 +51,8 @@ func (s *state) building(build int64, files []string) {
 	s.publish(reload.Building{Build: build, Files: files})
 }
 
-// result says what a build found.
-func (s *state) result(r builder.Result) {
+// result says what a build found, and how it came to it, which may be nil.
+func (s *state) result(r builder.Result, trace *reload.Trace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch e := event(r, s.base).(type) {
@@ -65,12 +65,13 @@ func (s *state) result(r builder.Result) {
 			s.came = notHot
 		}
 		wrong := s.wrong()
-		wrong.Info = info
+		wrong.Info, wrong.Trace = info, trace
 		wrong.Updates = append(beside, listings(r.Files, s.base, s.listed)...)
 		s.publish(wrong)
 	case reload.Built:
 		s.good, s.bad = reload.Built{Build: e.Build, Hash: e.Hash}, nil
 		e.Updates = append(e.Updates, listings(r.Files, s.base, s.listed)...)
+		e.Trace = trace
 		s.built(e)
 	}
 }
@@ -109,10 +110,10 @@ func (s *state) diagnose(source string, errors []Diagnostic) bool {
 }
 
 // refresh tells the pages that what they are rendered from has changed.
-func (s *state) refresh(updates []reload.Update) {
+func (s *state) refresh(updates []reload.Update, trace *reload.Trace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.publish(reload.Built{Build: s.good.Build, Hash: s.good.Hash, Source: renderingSource, Updates: updates})
+	s.publish(reload.Built{Build: s.good.Build, Hash: s.good.Hash, Source: renderingSource, Updates: updates, Trace: trace})
 }
 
 // loaded says that the page at a URL path is loaded anew.

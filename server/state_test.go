@@ -18,12 +18,12 @@ func TestState(t *testing.T) {
 			for _, u := range types {
 				r.Updates = append(r.Updates, builder.Update{Type: u})
 			}
-			s.result(r)
+			s.result(r, nil)
 		}
 	}
 	bad := func(build int64, text string) func(*state) {
 		return func(s *state) {
-			s.result(builder.Result{Build: build, Errors: []builder.Diagnostic{{Source: "esbuild", Text: text}}})
+			s.result(builder.Result{Build: build, Errors: []builder.Diagnostic{{Source: "esbuild", Text: text}}}, nil)
 		}
 	}
 	missed := func(name, from string) func(*state) {
@@ -58,10 +58,10 @@ func TestState(t *testing.T) {
 		},
 		"not hot": {
 			{func(s *state) {
-				s.result(cold(builder.Result{Build: 1, Hash: "h1", Updates: []builder.Update{{Type: builder.JS}}}))
+				s.result(cold(builder.Result{Build: 1, Hash: "h1", Updates: []builder.Update{{Type: builder.JS}}}), nil)
 			}, "built 1 h1 reload: hot updates are off"},
 			{func(s *state) {
-				s.result(cold(builder.Result{Build: 2, Errors: []builder.Diagnostic{{Text: "x"}}, Updates: []builder.Update{{Type: builder.JS}}}))
+				s.result(cold(builder.Result{Build: 2, Errors: []builder.Diagnostic{{Text: "x"}}, Updates: []builder.Update{{Type: builder.JS}}}), nil)
 			}, "error 2 esbuild x"},
 			{good(3), "built 3 h3 reload: hot updates are off"},
 			{good(4), "built 4 h4"},
@@ -116,7 +116,7 @@ func TestState(t *testing.T) {
 		},
 		"listings": {
 			{func(s *state) { s.list("/a/") }, ""},
-			{func(s *state) { s.result(builder.Result{Build: 1, Hash: "h1", Files: []string{"a/b"}}) }, "built 1 h1 html"},
+			{func(s *state) { s.result(builder.Result{Build: 1, Hash: "h1", Files: []string{"a/b"}}, nil) }, "built 1 h1 html"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

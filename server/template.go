@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/devserve/devserve/reload"
@@ -100,14 +101,15 @@ func (t *templates) files(changed []string) []string {
 func (s *Server) watchTemplates(ctx context.Context) error {
 	return s.templates.watcher.Run(ctx, func(b watcher.Batch) {
 		if files := s.templates.matching(b); len(files) > 0 {
-			s.templatesChanged(files)
+			s.templatesChanged(files, traceOf(b))
 		}
 	})
 }
 
 // templatesChanged has the program take its templates in anew, and then the pages.
-func (s *Server) templatesChanged(files []string) {
+func (s *Server) templatesChanged(files []string, trace *reload.Trace) {
 	if s.o.OnChange != nil {
+		trace.Began = time.Now()
 		var err error
 		if !s.safely("OnChange", func() { err = s.o.OnChange(files) }) {
 			return
@@ -117,12 +119,16 @@ func (s *Server) templatesChanged(files []string) {
 			return
 		}
 		s.Diagnose(templateSource, nil)
+		trace.Compiled = time.Now()
 	}
 	names := make([]string, len(files))
 	for i, f := range files {
 		names[i] = fromWorkingDir(f)
 	}
-	s.Refresh(names...)
+	trace.Files = names
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	s.refresh(names, trace)
 }
 
 // aTemplate matches the names of files that say how pages look and nothing else, and what templ makes of them.
@@ -188,11 +194,15 @@ func (s *Server) Refresh(what ...string) {
 	if len(what) == 0 {
 		what = []string{"what the pages are rendered from"}
 	}
+	s.refresh(what, nil)
+}
+
+func (s *Server) refresh(what []string, trace *reload.Trace) {
 	updates := make([]reload.Update, len(what))
 	for i, w := range what {
 		updates[i] = reload.Update{Type: reload.HTML, Path: w, Rendered: true}
 	}
-	s.state.refresh(updates)
+	s.state.refresh(updates, trace)
 	if s.o.OnBuild != nil {
 		s.o.OnBuild(Build{Files: what, Did: "page refresh", Clients: s.hub.Clients()})
 	}

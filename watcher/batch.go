@@ -51,7 +51,8 @@ func (t *tree) flush(now time.Time) (Batch, bool) {
 		return Batch{}, false
 	}
 
-	b := Batch{First: t.settle.first}
+	b := Batch{First: t.settle.first, Settled: now}
+	var written int64
 	rest := map[string]change{}
 	for _, path := range wait {
 		rest[path] = t.dirty[path]
@@ -60,7 +61,8 @@ func (t *tree) flush(now time.Time) (Batch, bool) {
 		if _, ok := rest[path]; ok {
 			continue
 		}
-		if op := t.compare(path, c); op != 0 {
+		if op, at := t.compare(path, c); op != 0 {
+			written = max(written, at)
 			if c.untold {
 				t.distrust(path)
 			}
@@ -74,6 +76,9 @@ func (t *tree) flush(now time.Time) (Batch, bool) {
 		t.settle.hold = until
 	}
 	slices.SortFunc(b.Changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+	if written > 0 {
+		b.Written = time.Unix(0, written)
+	}
 	return b, len(b.Changes) > 0
 }
 
@@ -89,8 +94,8 @@ func (c change) ripe(path string) time.Time {
 	return time.Time{}
 }
 
-// compare takes over what is at path now, and says what that is to c.
-func (t *tree) compare(path string, c change) Op {
+// compare takes over what is at path now, and says what that is to c, and when it was written, or 0.
+func (t *tree) compare(path string, c change) (op Op, written int64) {
 	name := filepath.Base(path)
 	d := t.dirs[filepath.Dir(path)]
 	x := t.extras[path]
@@ -116,19 +121,19 @@ func (t *tree) compare(path string, c change) Op {
 	switch {
 	case c.old.kind == absent && now.kind == absent:
 		if c.unsure && t.told[path] {
-			return Remove // it was there when it was read, perhaps
+			return Remove, 0 // it was there when it was read, perhaps
 		}
-		return 0
+		return 0, 0
 	case c.old.kind == absent:
-		return Create
+		return Create, now.ctime
 	case now.kind == absent:
-		return Remove
+		return Remove, 0
 	case moved || !same(c.old, now):
-		return Write
+		return Write, now.ctime
 	case c.unsure && isFile(now) && now.ctime >= t.handed.Add(-tick).UnixNano():
-		return Write // as above
+		return Write, now.ctime // as above
 	}
-	return 0
+	return 0, 0
 }
 
 // handOn calls onBatch.

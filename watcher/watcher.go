@@ -89,7 +89,9 @@ type Change struct {
 // A Batch is what changed between two quiet moments: each path once, sorted.
 type Batch struct {
 	Changes []Change
+	Written time.Time // last change of a file that is there, by its file system's clock; zero if none is
 	First   time.Time // when the first event of the batch was seen
+	Settled time.Time // when it had been quiet for long enough; then the contents were compared
 }
 
 // Watcher watches root directories recursively, and single files outside them.

@@ -17,6 +17,7 @@ import { refresher } from "./rendered";
 import { sender } from "./send";
 import type { EventName } from "./source";
 import { describe, watchUncaught } from "./thrown";
+import { now, trace } from "./trace";
 
 /** How long the server may be away, and a build may take, in ms, before the page says so. */
 const awayAfter = 1000;
@@ -45,7 +46,7 @@ function start(): void {
     for (const d of errors) console.error(`[devserve] ${plain(d)}\n\nFix it and save: this page follows.`);
   });
   let leaving = false;
-  const { answered, reload } = reloader({
+  const { answered, traced, reload } = reloader({
     paused: (reason, now) => mark.show("paused", `Reloads paused (${reason}). Reload now`, 0, now),
     leaving() {
       // The next page asks for all that comes from here on. It must not be taken for seen.
@@ -64,19 +65,19 @@ function start(): void {
   if (id !== "" && known !== id) warnOfCache();
   const warned = new Set<string>();
 
-  async function handle(message: Message, eventID: string): Promise<void> {
+  async function handle(message: Message, eventID: string, received: number): Promise<void> {
     if (leaving) return;
     const verdict = judge(known, eventID, "sync" in message && message.sync === true);
     if (verdict === "skip") return;
     if (eventID !== "") known = eventID;
-    if (verdict !== "handle") return reload(verdict.reload, eventID);
+    if (verdict !== "handle") return reload(verdict.reload, eventID, 0);
     switch (message.type) {
       case "building":
         return building(message);
       case "built":
-        return built(message, eventID);
+        return follow(message, eventID, received, built(message));
       case "error":
-        return failed(message, eventID);
+        return follow(message, eventID, received, failed(message));
       case "custom":
         return tell(message.event, message.data);
       default:
@@ -84,11 +85,18 @@ function start(): void {
     }
   }
 
+  /** Ends what an event has begun, which may be a reason to reload. */
+  async function follow({ trace: t }: Built | BuildError, eventID: string, received: number, begun: Promise<string | null>): Promise<void> {
+    const reason = await begun;
+    if (reason !== null) return leave(reason, eventID, t?.report ? received : 0);
+    if (t?.report) void trace(home, token, eventID, received);
+  }
+
   function building(_: Building): void {
     mark.show("building", "Building…", buildingAfter);
   }
 
-  async function built(b: Built, eventID: string): Promise<void> {
+  async function built(b: Built): Promise<string | null> {
     const source = b.source ?? ownSource;
     if (source === ownSource) {
       mark.hide("building");
@@ -97,27 +105,27 @@ function start(): void {
     if (b.sync) screen.show([]);
     else if (!b.reload || b.source) screen.show([], source); // a mere reload mends nothing
     const reason = await apply(b, page, modules, refresh);
-    if (reason !== null) return leave(reason, eventID);
-    if (b.updates.length > 0 && (rendered || b.source !== renderingSource)) console.info(`[devserve] updated${b.ms > 0 ? ` in ${b.ms} ms` : ""}: ${b.updates.map((u) => u.path).join(", ")}`);
+    if (reason === null && b.updates.length > 0 && (rendered || b.source !== renderingSource)) console.info(`[devserve] updated${b.ms > 0 ? ` in ${b.ms} ms` : ""}: ${b.updates.map((u) => u.path).join(", ")}`);
+    return reason;
   }
 
-  async function failed(e: BuildError, eventID: string): Promise<void> {
+  async function failed(e: BuildError): Promise<string | null> {
     mark.hide("building");
     const { errors, updates } = e;
     await tell("vite:error", { type: "error", err: { message: errors[0]?.text, stack: "", ...errors[0] } });
     const reason = updates ? await applyUpdates({ ...e, updates }, page, modules, refresh) : null;
-    if (reason !== null) return leave(reason, eventID);
-    if (!screen.show(errors, e.sync ? undefined : e.source)) return; // a new stream tells it again
+    if (reason !== null || !screen.show(errors, e.sync ? undefined : e.source)) return reason; // a new stream tells it again
     warn(e.warnings);
     for (const d of e.errors) console.error(`[devserve] ${plain(d)}\n\nFix it and save: this page follows.`);
+    return null;
   }
 
   /** Reloads, having told those who want to know before. */
-  async function leave(reason: string, eventID: string): Promise<void> {
+  async function leave(reason: string, eventID: string, received = 0): Promise<void> {
     send("devserve:reload", { reason });
     const told = tell("vite:beforeFullReload", { type: "full-reload", path: "*" });
     await Promise.race([told, new Promise((late) => setTimeout(late, modules?.patience))]);
-    reload(reason, eventID);
+    reload(reason, eventID, received);
   }
 
   /** Reports what an update threw, and loads the page anew: it may be anything by now. */
@@ -189,13 +197,15 @@ function start(): void {
 
   // The page's modules listen once they have run.
   const loaded = new Promise((done) => (document.readyState === "complete" ? done(null) : addEventListener("load", done)));
+  if (traced > 0) void loaded.then(() => trace(home, token, answered, traced));
 
   // One at a time: an update that awaits must not be overtaken. A throw ends in a reload, not in silence.
   let tail: Promise<void> = Promise.resolve();
   const stream = connect(home, known, {
     message(name, data, eventID) {
+      const received = now();
       tail = tail
-        .then(() => handle(decode(name, data), eventID))
+        .then(() => handle(decode(name, data), eventID, received))
         .then(() => {
           client.event = eventID;
         })

@@ -51,7 +51,19 @@ export interface Built {
   reload?: { reason: string };
   /** What the page must know of the modules beyond their code. */
   info?: ModuleInfo;
+  trace?: Trace;
   sync?: boolean;
+}
+
+/** When the server did what: `seen` in ms since 1970, the rest in ms since then. */
+export interface Trace {
+  seen: number;
+  written?: number;
+  settled?: number;
+  began?: number;
+  compiled?: number;
+  /** The page is to tell its part. */
+  report?: boolean;
 }
 
 /** What a bundle or an update says of its modules beyond their code. */
@@ -84,6 +96,7 @@ export interface BuildError {
   /** What changed beside, and is not broken. */
   updates?: Update[];
   info?: ModuleInfo;
+  trace?: Trace;
   sync?: boolean;
 }
 

@@ -13,6 +13,7 @@ const longestPause = 300_000;
 interface Memory {
   id: string; // the event that caused the reload
   reason: string; // "" once it has been told
+  traced: number; // when it was received, for trace.ts; 0 if nobody asks
   count: number; // of reloads in this series
   x: number;
   y: number;
@@ -26,8 +27,10 @@ export function pause(n: number): number {
 export interface Reloader {
   /** The event for which this page was reloaded just now, else "". */
   answered: string;
+  /** When the last page received that event, if the server asks. */
+  traced: number;
   /** Reloads for `reason`, now or after a pause. The event `id` has then been answered. */
-  reload(reason: string, id: string): void;
+  reload(reason: string, id: string, traced: number): void;
 }
 
 export interface Hooks {
@@ -50,7 +53,7 @@ export function reloader(hooks: Hooks): Reloader {
     remember({ ...last, reason: "" });
     scrollBack(last.x, last.y);
   }
-  let next = { reason: "", id: "", count: 0 };
+  let next = { reason: "", id: "", traced: 0, count: 0 };
   let waiting = false;
   const go = (): void => {
     console.info(`[devserve] reloading: ${next.reason}`);
@@ -62,9 +65,10 @@ export function reloader(hooks: Hooks): Reloader {
   };
   return {
     answered: last?.id ?? "",
-    reload(reason, id) {
+    traced: last?.traced ?? 0,
+    reload(reason, id, traced) {
       const quick = performance.now() < series && !navigator.userActivation?.hasBeenActive;
-      next = { reason, id, count: quick ? (last?.count ?? 0) + 1 : 1 };
+      next = { reason, id, traced, count: quick ? (last?.count ?? 0) + 1 : 1 };
       if (waiting) return; // not put off by what comes meanwhile, which the reload will show
       const wait = pause(next.count);
       if (wait === 0) return go();
@@ -87,7 +91,7 @@ function recall(): Memory | null {
   try {
     const m = JSON.parse(sessionStorage.getItem(key()) ?? "null") as Partial<Memory> | null;
     if (!m?.reason) return null; // the reader reloaded it
-    return { id: m.id ?? "", reason: m.reason, count: m.count ?? 0, x: m.x ?? 0, y: m.y ?? 0 };
+    return { id: m.id ?? "", reason: m.reason, traced: m.traced ?? 0, count: m.count ?? 0, x: m.x ?? 0, y: m.y ?? 0 };
   } catch {
     return null;
   }

@@ -14,20 +14,15 @@ export function sender(home: URL, token: string): (event: string, data?: unknown
     if (busy) return;
     busy = true;
     for (let body = queue[0]; body !== undefined; body = queue[0]) {
-      if (await post(body)) queue.shift();
+      if (await deliver(body)) queue.shift();
       else await new Promise((done) => setTimeout(done, pause));
     }
     busy = false;
   }
 
-  async function post(body: string): Promise<boolean> {
+  async function deliver(body: string): Promise<boolean> {
     try {
-      const answer = await fetch(new URL("send", home), {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "X-Devserve-Token": token },
-        body,
-        keepalive: true, // the page may be leaving
-      });
+      const answer = await post(new URL("send", home), token, body);
       if (!answer.ok) console.warn(`[devserve] the server refuses a message: ${answer.status} ${await answer.text()}`);
       return true;
     } catch {
@@ -40,4 +35,14 @@ export function sender(home: URL, token: string): (event: string, data?: unknown
     if (queue.length > limit) queue.splice(1, 1); // the first is under way
     void drain();
   };
+}
+
+/** Asks one of the server's endpoints to do something. */
+export function post(endpoint: URL, token: string, body: string): Promise<Response> {
+  return fetch(endpoint, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Devserve-Token": token },
+    body,
+    keepalive: true, // the page may be leaving
+  });
 }
