@@ -161,7 +161,10 @@ func (t *text) trace(e server.Trace) string {
 			legs = append(legs, fmt.Sprintf("%s %.1f", name, ms(at.Sub(e.Seen))))
 		}
 	}
-	n := len(e.Pages)
+	subject, n := "", len(e.Pages)
+	if e.Build != t.below {
+		subject = clean(changed(e.Files)) + ": "
+	}
 	if n < 2 {
 		seen := "seen"
 		if late := e.Seen.Sub(e.Written); !e.Written.IsZero() && late > lateAfter {
@@ -172,7 +175,7 @@ func (t *text) trace(e server.Trace) string {
 		leg("compiled", e.Compiled)
 		leg("sent", e.Sent)
 	} else {
-		legs = append(legs, fmt.Sprintf("page %d", n))
+		subject += fmt.Sprintf("page %d: ", n)
 	}
 	if n > 0 {
 		p := e.Pages[n-1]
@@ -180,11 +183,7 @@ func (t *text) trace(e server.Trace) string {
 		leg("run", p.Run)
 		leg("painted", p.Painted)
 	}
-	text := strings.Join(legs, " → ") + " ms"
-	if e.Build != t.below {
-		text = clean(changed(e.Files)) + ": " + text
-	}
-	return strings.Repeat(" ", len(time.TimeOnly)+2) + t.dim(text) + "\n"
+	return strings.Repeat(" ", len(time.TimeOnly)+2) + t.dim(subject+strings.Join(legs, " → ")+" ms") + "\n"
 }
 
 // command is one line when something has come of it. What a program says of its errors stands above it, unless

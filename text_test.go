@@ -26,7 +26,11 @@ var day = []any{
 	server.Build{Number: 1, Entry: "/src/main.ts", Did: "first build", Modules: 34, Took: 120 * time.Millisecond, Clients: 1},
 	server.Build{Number: 2, Files: []string{"style.css"}, Did: "style sheet", Took: 1270 * time.Microsecond, Clients: 1},
 	server.Build{Number: 3, Files: []string{"src/app.ts"}, Did: "hot update", Modules: 1, Took: 2200 * time.Microsecond, Clients: 2},
+	trace(3, 800*time.Microsecond, page(0)),
+	trace(3, 800*time.Microsecond, page(0), page(7)),
 	server.Build{Number: 4, Files: []string{"logo.svg"}, Did: "asset", Clients: 2},
+	trace(3, 800*time.Microsecond, page(0), page(7), page(90)), // late
+	trace(4, 84*time.Millisecond),
 	server.Build{Number: 5, Files: []string{"index.html"}, Did: "page reload"},
 	server.Build{
 		Number: 6, Files: []string{"a.ts", "b.ts", "c.ts", "d.ts", "e.ts"}, Did: "page reload",
@@ -76,6 +80,29 @@ var day = []any{
 	note{"http: panic serving\ngoroutine 1\x1b[2J"},
 	stopped{},
 }
+
+// trace is that of a save of src/app.ts so long after it was written.
+func trace(build int64, late time.Duration, pages ...server.PageTrace) server.Trace {
+	t := server.Trace{
+		Build: build, Files: []string{"src/app.ts"}, Written: at.Add(-late), Seen: at, Settled: after(3.1), Began: after(3.2), Compiled: after(4.6),
+		Pages: pages,
+	}
+	if len(pages) > 0 {
+		t.Sent = after(4.7)
+	}
+	return t
+}
+
+// page is what is told by a page that was so many milliseconds slower than the first, and is hidden if it is much slower.
+func page(slower float64) server.PageTrace {
+	p := server.PageTrace{Received: after(5.2 + slower), Run: after(6 + slower), Painted: after(9.84 + slower), Reported: after(11 + slower)}
+	if slower > 50 {
+		p.Painted = time.Time{}
+	}
+	return p
+}
+
+func after(ms float64) time.Time { return at.Add(time.Duration(ms * float64(time.Millisecond))) }
 
 func TestConsole(t *testing.T) {
 	for name, p := range map[string]printer{

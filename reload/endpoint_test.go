@@ -48,6 +48,8 @@ func TestEndpoints(t *testing.T) {
 			{"POST", "_devserve/log", 403, ""},
 			{"POST", "__webpack_hmr", 405, "GET, HEAD"},
 			{"POST", "_devserve/open", 403, ""},
+			{"GET", "_devserve/trace", 405, "POST"},
+			{"POST", "_devserve/trace", 403, ""},
 			{"POST", "_devserve/shut", 404, ""},
 			{"GET", "_devserve/", 404, ""},
 			{"GET", "_devserve", 404, ""},

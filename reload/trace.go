@@ -233,9 +233,15 @@ func (t *Trace) page(r pageReport, arrived time.Time) PageTrace {
 	if received.Before(before) {
 		received = before
 	}
-	p := PageTrace{Received: received, Run: received.Add(ms(r.Run)), Reported: arrived}
+	later := func(n float64) time.Time { // but not later than it was told
+		if at := received.Add(ms(n)); at.Before(arrived) {
+			return at
+		}
+		return arrived
+	}
+	p := PageTrace{Received: received, Run: later(r.Run), Reported: arrived}
 	if r.Painted > 0 {
-		p.Painted = received.Add(ms(r.Painted))
+		p.Painted = later(r.Painted)
 	}
 	return p
 }

@@ -136,6 +136,9 @@ type Note = builder.Note
 // A Trace says where the milliseconds of a save went.
 type Trace = reload.Trace
 
+// A PageTrace is a page's part of a [Trace].
+type PageTrace = reload.PageTrace
+
 // Server is a site under development. Its methods are safe for concurrent use.
 type Server struct {
 	o       Options

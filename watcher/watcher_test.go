@@ -438,3 +438,29 @@ func TestLinks(t *testing.T) {
 		})
 	}
 }
+
+func TestTimesOfABatch(t *testing.T) {
+	s := newSite(t, "site/a.ts: 1").start(Options{})
+	next := func() Batch {
+		select {
+		case b := <-s.batches:
+			return b
+		case <-time.After(10 * time.Second):
+			s.Fatal("timeout")
+			return Batch{}
+		}
+	}
+	began := time.Now()
+	s.write("site/a.ts", "2")
+	b := next()
+	if b.Written.Before(began.Add(-tick)) || b.Written.After(b.First.Add(tick)) {
+		t.Errorf("written %v after the test began, seen %v", b.Written.Sub(began), b.First.Sub(began))
+	}
+	if b.First.Before(began) || b.Settled.Sub(b.First) < 3*time.Millisecond || b.Settled.After(time.Now()) {
+		t.Errorf("seen %v after the test began, settled %v", b.First.Sub(began), b.Settled.Sub(began))
+	}
+	s.remove("site/a.ts")
+	if b := next(); !b.Written.IsZero() || b.First.IsZero() {
+		t.Errorf("a file that is gone was written %v", b.Written)
+	}
+}
