@@ -38,7 +38,7 @@ func (b *Builder) compileAsync(m *module, maps api.SourceMap) result {
 	w := b.newWave([]*module{m}, maps)
 	first := w.options(api.FormatESModule)
 	first.Plugins = append([]api.Plugin{{Name: pluginName, Setup: m.importedLazily}}, first.Plugins...)
-	built := api.Build(first)
+	built := b.esbuild(first)
 	if len(built.Errors) > 0 {
 		return w.failed(m, built.Errors)
 	}
@@ -73,7 +73,7 @@ func (b *Builder) compileAsync(m *module, maps api.SourceMap) result {
 			return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
 		})
 	}}}
-	built = api.Build(second)
+	built = b.esbuild(second)
 	if len(built.Errors) > 0 {
 		return w.failed(m, built.Errors)
 	}

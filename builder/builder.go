@@ -211,12 +211,11 @@ func New(o Options) (*Builder, error) {
 		byFile: map[string][]*module{}, byLookup: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
 	}
-	b.setJSX(detectJSX(dir))
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.log = b.log.With("pkg", "builder")
-	b.o.Plugins = b.guarded(o.Plugins)
+	b.setJSX(b.detectJSX(dir))
 	b.configs = map[string]string{}
 	if o.CacheDir != "" && len(o.Plugins) == 0 {
 		b.cache = openCache(o.CacheDir, dir, b.fingerprint())
@@ -787,7 +786,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 		clear(b.configs)
 	}
 	if configured {
-		b.setJSX(detectJSX(b.resolver.dir))
+		b.setJSX(b.detectJSX(b.resolver.dir))
 		for _, m := range b.modules {
 			set[m] = true
 		}

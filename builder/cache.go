@@ -331,7 +331,7 @@ func (b *Builder) session(f func(pb api.PluginBuild)) {
 			return api.OnStartResult{}, nil
 		})
 	}}}, b.o.Plugins...)
-	api.Build(o)
+	b.esbuild(o)
 }
 
 // cacheKey is of a module's ID, its content, and what tells esbuild how to compile it.

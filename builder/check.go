@@ -109,7 +109,7 @@ func (b *Builder) confirmMissing(m *module) []Diagnostic {
 			return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
 		})
 	}}}
-	built := api.Build(o)
+	built := b.esbuild(o)
 	built.Errors = slices.DeleteFunc(built.Errors, func(e api.Message) bool {
 		if e.ID != "import-is-undefined" || e.Location == nil {
 			return false
@@ -120,7 +120,7 @@ func (b *Builder) confirmMissing(m *module) []Diagnostic {
 	var out []Diagnostic
 	own := b.resolver.rel(m.path)
 	for _, d := range b.diagnostics(built.Errors) {
-		if filepath.ToSlash(d.File) == own {
+		if filepath.ToSlash(d.File) == own || d.Source == pluginName {
 			out = append(out, d)
 		}
 	}

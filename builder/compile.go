@@ -86,7 +86,7 @@ func (b *Builder) compileAll(ms []*module, maps api.SourceMap) map[*module]resul
 func (b *Builder) compileWave(ms []*module, maps api.SourceMap, out map[*module]result) {
 	for len(ms) > 0 {
 		w := b.newWave(ms, maps)
-		built := api.Build(w.options(api.FormatCommonJS))
+		built := b.esbuild(w.options(api.FormatCommonJS))
 		if len(built.Errors) == 0 {
 			again := w.collect(built, out)
 			if len(again) == 0 {
@@ -169,7 +169,7 @@ func (w *waveBuild) options(format api.Format) api.BuildOptions {
 	o.Define["import.meta.glob"] = globWord
 	o.Sourcemap = w.maps
 	o.Supported = map[string]bool{"dynamic-import": format != api.FormatCommonJS}
-	o.Plugins = append(w.b.guarded([]api.Plugin{{Name: pluginName, Setup: w.setup}}), w.b.o.Plugins...)
+	o.Plugins = append([]api.Plugin{{Name: pluginName, Setup: w.setup}}, w.b.o.Plugins...)
 	return o
 }
 
@@ -580,7 +580,7 @@ func mend(code []byte) []byte {
 func (b *Builder) sloppy(m *module) []api.Message {
 	const why = ` with the "esm" output format due to strict mode`
 	var out []api.Message
-	for _, e := range api.Build(b.newWave([]*module{m}, api.SourceMapNone).options(api.FormatESModule)).Errors {
+	for _, e := range b.esbuild(b.newWave([]*module{m}, api.SourceMapNone).options(api.FormatESModule)).Errors {
 		if text, ok := strings.CutSuffix(e.Text, why); ok {
 			e.Text = text + ": the code of a page's bundle is strict"
 			out = append(out, e)

@@ -85,8 +85,8 @@ func (b *Builder) bundleDependencies(ms []*module, maps api.SourceMap) *dependen
 	o.Define["import.meta.hot"] = "undefined"
 	o.Define["global"] = "globalThis"
 	found := &dependencyBuild{b: b}
-	o.Plugins = append(b.guarded([]api.Plugin{{Name: pluginName, Setup: found.setup}}), b.o.Plugins...)
-	built := api.Build(o)
+	o.Plugins = append([]api.Plugin{{Name: pluginName, Setup: found.setup}}, b.o.Plugins...)
+	built := b.esbuild(o)
 	d.sources = found.sources
 	d.errors = b.diagnostics(built.Errors)
 	if len(d.errors) > 0 {

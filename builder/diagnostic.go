@@ -29,7 +29,9 @@ func (b *Builder) diagnostics(messages []api.Message) []Diagnostic {
 	for _, m := range messages {
 		d := Diagnostic{Source: "esbuild", Text: m.Text}
 		if m.PluginName != "" && m.PluginName != pluginName {
-			d.Text = "[plugin " + m.PluginName + "] " + d.Text
+			d.Source, d.Text = m.PluginName, "[plugin "+m.PluginName+"] "+d.Text
+		} else if _, ok := m.Detail.(panicError); ok {
+			d.Source = pluginName
 		}
 		if l := m.Location; l != nil {
 			d.File, d.Line = b.file(l), l.Line

@@ -25,7 +25,7 @@ type jsx struct {
 }
 
 // detectJSX looks at the site's package.json, or the nearest above it: with React or Preact, JSX needs no import.
-func detectJSX(dir string) jsx {
+func (b *Builder) detectJSX(dir string) jsx {
 	asReact := jsx{mode: api.JSXAutomatic, library: react}
 	asPreact := jsx{mode: api.JSXAutomatic, source: "preact", library: preact}
 	for at := dir; ; at = filepath.Dir(at) {
@@ -46,7 +46,7 @@ func detectJSX(dir string) jsx {
 		switch {
 		case has("react") && isCompat(dir):
 			return jsx{mode: api.JSXAutomatic, library: preact}
-		case has("react") && has("preact") && importSource(dir) == "preact":
+		case has("react") && has("preact") && b.importSource(dir) == "preact":
 			return asPreact
 		case has("react"):
 			return asReact
@@ -87,7 +87,7 @@ func installed(dir, name string) ([]byte, bool) {
 
 // importSource is the package that JSX in dir imports from as the nearest tsconfig.json says, with what that extends: it
 // is esbuild that is asked, by an element in the place of that file.
-func importSource(dir string) string {
+func (b *Builder) importSource(dir string) string {
 	config := filepath.Join(dir, "tsconfig.json")
 	for regular(config) != nil {
 		up := filepath.Dir(dir)
@@ -97,7 +97,7 @@ func importSource(dir string) string {
 		dir, config = up, filepath.Join(up, "tsconfig.json")
 	}
 	var found string
-	api.Build(api.BuildOptions{
+	b.esbuild(api.BuildOptions{
 		AbsWorkingDir: dir, EntryPoints: []string{config}, Bundle: true, JSX: api.JSXAutomatic, LogLevel: api.LogLevelSilent,
 		Plugins: []api.Plugin{{Name: pluginName, Setup: func(pb api.PluginBuild) {
 			pb.OnLoad(api.OnLoadOptions{Filter: ".*"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {

@@ -51,7 +51,9 @@ func TestDetectJSX(t *testing.T) {
 				must(t, os.MkdirAll(filepath.Dir(path), 0o777))
 				must(t, os.WriteFile(path, f.Data, 0o666))
 			}
-			if got := detectJSX(dir); got.source != test.source || got.library != test.library {
+			b, err := New(Options{Dir: dir})
+			must(t, err)
+			if got := b.jsx; got.source != test.source || got.library != test.library {
 				t.Errorf("JSX from %q for %q, want %q for %q", got.source, got.library, test.source, test.library)
 			}
 		})

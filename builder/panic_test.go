@@ -1,6 +1,9 @@
 package builder
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -39,7 +42,11 @@ func TestPanics(t *testing.T) {
 			s := newSite(t, txtar.Parse([]byte(site)), o)
 			armed = true
 			s.step("get a.js") // may fail: the first build of ours has no answer
-			if r := s.last(); len(r.Errors) == 0 || !strings.Contains(r.Errors[0].Text, "boom") {
+			source := "mine"
+			if name == "ours" {
+				source = "devserve"
+			}
+			if r := s.last(); len(r.Errors) == 0 || !strings.Contains(r.Errors[0].Text, "boom") || r.Errors[0].Source != source {
 				t.Fatalf("a panic is not told: %+v", r)
 			}
 			armed = false
@@ -60,6 +67,41 @@ func TestPanics(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A panic of devserve's own plugins is told as its own, whichever call of esbuild they are for.
+func TestPanicInOwnPlugin(t *testing.T) {
+	b, err := New(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := b.baseOptions()
+	o.Stdin = &api.StdinOptions{Contents: "1"}
+	o.Plugins = []api.Plugin{{Name: pluginName, Setup: func(pb api.PluginBuild) {
+		pb.OnStart(func() (api.OnStartResult, error) { panic("boom") })
+	}}}
+	if ds := b.diagnostics(b.esbuild(o).Errors); len(ds) != 1 || ds[0].Source != "devserve" || !strings.Contains(ds[0].Text, "boom") {
+		t.Errorf("told: %+v", ds)
+	}
+
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") || name == "panic.go" {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range regexp.MustCompile(`api\.(?:Build|Context)\((?s:.{0,400})`).FindAllString(string(text), -1) {
+			if !strings.HasPrefix(call, "api.Context(r.b.guarded(") && !strings.HasPrefix(call, "api.Build(api.BuildOptions{\n\t\tStdin:") {
+				t.Errorf("%s: plugins may panic in %.60s", name, call)
+			}
+		}
 	}
 }
 

@@ -350,7 +350,7 @@ func (r *releasing) build(o api.BuildOptions) (api.BuildResult, metafile) {
 
 // run calls esbuild, for as long as the context lasts.
 func (r *releasing) run(o api.BuildOptions) api.BuildResult {
-	c, err := api.Context(o)
+	c, err := api.Context(r.b.guarded(o))
 	if err != nil {
 		return api.BuildResult{Errors: err.Errors}
 	}

@@ -124,12 +124,7 @@ func (b *Builder) readMap(data []byte, dropped int, inputs []string) (sourceMap,
 // may name any file of this machine, and esbuild reads what it finds there. What may be seen is what lies in the site, in an
 // installed package or in the package of one of inputs, under a name that is not private, and what the map brought along itself.
 func (b *Builder) hide(m *sourceMap, dir string, inputs []string) {
-	shown := []string{b.resolver.dir}
-	for _, input := range inputs {
-		if !within(b.resolver.dir, input) && !inNodeModules(input) {
-			shown = append(shown, packageDir(input))
-		}
-	}
+	shown := b.shown(inputs)
 	for i := range min(len(m.Sources), len(m.SourcesContent)) {
 		for _, path := range sourcePaths(m.Sources[i], dir) {
 			if !slices.Contains(inputs, path) && !isSource(path, shown) {
@@ -137,6 +132,17 @@ func (b *Builder) hide(m *sourceMap, dir string, inputs []string) {
 			}
 		}
 	}
+}
+
+// shown lists the folders whose files may be seen by those who see inputs.
+func (b *Builder) shown(inputs []string) []string {
+	dirs := []string{b.resolver.dir}
+	for _, input := range inputs {
+		if !within(b.resolver.dir, input) && !inNodeModules(input) {
+			dirs = append(dirs, packageDir(input))
+		}
+	}
+	return dirs
 }
 
 // sourcePaths lists the files that a map in dir may mean by source: a URL, or what those who did not know that wrote.
@@ -149,7 +155,10 @@ func sourcePaths(source, dir string) []string {
 		paths = append(paths, u.Path)
 	}
 	for i, p := range paths {
-		if p = filepath.FromSlash(p); !filepath.IsAbs(p) {
+		if strings.HasPrefix(p, "/") && filepath.VolumeName(p[1:]) != "" {
+			p = p[1:] // file:///C:/
+		}
+		if p = filepath.FromSlash(p); !filepath.IsAbs(p) && !isShare(p) {
 			p = filepath.Join(dir, p)
 		}
 		paths[i] = p
@@ -159,6 +168,9 @@ func sourcePaths(source, dir string) []string {
 
 // isSource reports whether the file at path may be seen as it is: because of its place, or because it is not there.
 func isSource(path string, dirs []string) bool {
+	if isShare(path) {
+		return false
+	}
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return true
