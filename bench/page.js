@@ -31,10 +31,13 @@
 	new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true, attributeFilter: ["style"] });
 
 	// A style sheet may change without a mutation, so it is looked at each millisecond while a change is awaited, also across a reload.
-	const mark = () => getComputedStyle(document.documentElement).getPropertyValue("--mark").trim();
+	const mark = () => {
+		const element = document.getElementById("style-mark");
+		return element ? getComputedStyle(element).zIndex : "auto"; // which it is while there is no sheet, too
+	};
 	const change = (before) => {
-		const value = document.documentElement && mark();
-		if (!value || value === before) return scheduler.postTask(() => change(before), { delay: 1, priority: "user-blocking" });
+		const value = mark();
+		if (value === "auto" || value === before) return scheduler.postTask(() => change(before), { delay: 1, priority: "user-blocking" });
 		sessionStorage.removeItem("bench");
 		tell("style", value, now());
 	};
