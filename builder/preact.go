@@ -2,8 +2,6 @@ package builder
 
 import (
 	_ "embed" // for go:embed
-	"encoding/json"
-	"strconv"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -27,15 +25,8 @@ func (b *Builder) withPrefresh() bool {
 	if b.jsx.library != preact {
 		return false
 	}
-	data, ok := installed(b.resolver.dir, "preact/package.json")
-	if !ok {
-		return false
-	}
-	var p struct{ Version string }
-	_ = json.Unmarshal(data, &p) // as good as any other
-	major, _, _ := strings.Cut(p.Version, ".")
-	n, err := strconv.Atoi(major)
-	return err != nil || n >= 10
+	major, ok := installedMajor(b.resolver.dir, "preact")
+	return ok && major >= 10
 }
 
 // joinPreact lets a bundle of packages have prefresh in it.
