@@ -18,8 +18,8 @@ export function Tabs() { return <p/>; }
 Tabs.Panel = ({ useIt }) => useIt();
 export default () => <App/>;
 `
-	want := `__import_meta.refresh?.([["App", () => App, ["useState{[s, set](\"</a>\\u2028\")}\nuseForm{}", false, () => [import_form.useForm]]], ` +
-		`["Tabs", () => Tabs], [".Tabs.Panel", () => Tabs?.Panel, ["useIt{}", true, () => []]], ["%default%", () => main_default]]);` + "\n"
+	want := `__import_meta.refresh?.([["App", App, ["useState{[s, set](\"</a>\\u2028\")}\nuseForm{}", false, () => [import_form.useForm]]], ` +
+		`["Tabs", Tabs], [".Tabs.Panel", Tabs?.Panel, ["useIt{}", true]], ["%default%", main_default]]);` + "\n"
 	got, ok := Analyze(compile(t, "main.tsx", source), []byte(source))
 	if got != want || !ok {
 		t.Errorf("got %t\n%swant\n%s", ok, got, want)

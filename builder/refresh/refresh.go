@@ -3,7 +3,7 @@
 //
 // The line tells the host (client/src/refresh.ts) about the module's components and hooks:
 //
-//	__import_meta.refresh?.([["App", () => App, ["useState{[n, setN](0)}\nuseForm{}", false, () => [import_form.useForm]]], …]);
+//	__import_meta.refresh?.([["App", App, ["useState{[n, setN](0)}\nuseForm{}", false, () => [import_form.useForm]]], …]);
 //
 // An entry has a name, a function that gives the value, and, where hooks are called, a signature: the key, whether
 // state is lost in any case, and a function that gives the custom hooks among them, whose own signatures count too. What
@@ -131,10 +131,13 @@ func line(entries []entry) string {
 		if i > 0 {
 			out.WriteString(", ")
 		}
-		out.WriteString("[" + quote(e.name) + ", () => " + e.value)
+		out.WriteString("[" + quote(e.name) + ", " + e.value)
 		if e.signature != nil {
-			out.WriteString(", [" + quote(strings.Join(e.keys, "\n;\n")) + ", " + strconv.FormatBool(e.reset) +
-				", () => [" + strings.Join(e.hooks, ", ") + "]]")
+			out.WriteString(", [" + quote(strings.Join(e.keys, "\n;\n")) + ", " + strconv.FormatBool(e.reset))
+			if len(e.hooks) > 0 {
+				out.WriteString(", () => [" + strings.Join(e.hooks, ", ") + "]")
+			}
+			out.WriteString("]")
 		}
 		out.WriteString("]")
 	}

@@ -11,10 +11,10 @@ import type { Exports } from "./interop";
 import type { Node, Registry } from "./registry";
 
 /** Hook calls as a key, whether state is to be lost in any case, and the custom hooks among them. */
-type Signature = [key: string, reset: boolean, hooks: () => unknown[]];
+type Signature = [key: string, reset: boolean, hooks?: () => unknown[]];
 
 /** A component, a custom hook, or what is reached in another way (its name begins with a dot). */
-type Entry = [name: string, get: () => unknown, signature?: Signature];
+type Entry = [name: string, value: unknown, signature?: Signature];
 
 /** What is known of a component's or a custom hook's signature. */
 interface Signed {
@@ -64,8 +64,7 @@ export class Refresh {
   /** Takes in what a module that has just run to its end defines. */
   register(node: Node, entries: Entry[]): void {
     const own = new Map<string, unknown>();
-    for (const [name, get, signature] of entries) {
-      const type = get();
+    for (const [name, type, signature] of entries) {
       if (signature) this.sign(type, signature);
       if (/^\p{Lu}|^%default%$/u.test(name)) own.set(name, type);
     }
@@ -129,8 +128,10 @@ export class Refresh {
     for (const [name, type] of types) {
       yield [name, type];
       if (typeof type !== "function" && !this.isComponent(type)) continue;
-      for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(type))) {
-        if (/^\p{Lu}/u.test(key) && (typeof value === "function" || this.isComponent(value))) yield [`${name}.${key}`, value];
+      for (const key of Object.keys(type)) {
+        if (!/^\p{Lu}/u.test(key)) continue;
+        const value: unknown = Object.getOwnPropertyDescriptor(type, key)?.value; // a getter may do anything
+        if (typeof value === "function" || this.isComponent(value)) yield [`${name}.${key}`, value];
       }
     }
   }
@@ -141,7 +142,7 @@ export class Refresh {
     return new Map(this.withParts(all));
   }
 
-  private sign(type: unknown, [key, reset, hooks]: Signature): void {
+  private sign(type: unknown, [key, reset, hooks = none]: Signature): void {
     if (typeof type !== "function" && (typeof type !== "object" || type === null)) return;
     this.runtime.setSignature?.(type, key, reset, hooks);
     this.signed.set(type, { key, reset, hooks });
@@ -221,6 +222,8 @@ export class Refresh {
     }
   }
 }
+
+const none = (): unknown[] => [];
 
 function isClass(type: unknown): boolean {
   const { prototype } = Object(type) as { prototype?: { render?: unknown } };
