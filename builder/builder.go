@@ -152,8 +152,10 @@ type Builder struct {
 	rewired  int64 // the last build in which a module's imports became others
 	modules  map[string]*module
 	wanted   map[*module]bool   // what pages have asked for
-	linked   map[*module]bool   // those of wanted that are style sheets in a <link>
+	entries  map[*module]bool   // those of wanted that they did not ask for by import()
+	linked   map[*module]bool   // those of entries that are style sheets in a <link>
 	workers  map[*module]bool   // those that run in workers
+	fresh    *module            // what a page has just asked for; nil unless the running build is for it
 	bundles  map[string]*bundle // of the good state, by kind and ID
 	pending  map[*module]bool   // those whose next state is not the good one
 	past     map[string]bool    // IDs of modules that pages may have an old state of, though they are not in the graph
@@ -206,7 +208,7 @@ func New(o Options) (*Builder, error) {
 	b := &Builder{
 		o: o, log: o.Log,
 		resolver: newResolver(dir, o.Base, len(o.Plugins) > 0),
-		modules:  map[string]*module{}, wanted: map[*module]bool{}, linked: map[*module]bool{}, workers: map[*module]bool{},
+		modules:  map[string]*module{}, wanted: map[*module]bool{}, entries: map[*module]bool{}, linked: map[*module]bool{}, workers: map[*module]bool{},
 		bundles: map[string]*bundle{}, pending: map[*module]bool{}, past: map[string]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{},
 		byFile: map[string][]*module{}, byLookup: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
@@ -262,6 +264,7 @@ func (b *Builder) serve(ctx context.Context, path, what string, assemble func(*m
 	case "worker":
 		b.workers[m] = true
 	}
+	b.entries[m] = true
 	if err := b.want(m); err != nil {
 		return Output{}, err
 	}
@@ -285,7 +288,8 @@ func (b *Builder) want(m *module) error {
 		return nil
 	}
 	began := time.Now()
-	b.wanted[m] = true
+	b.wanted[m], b.fresh = true, m
+	defer func() { b.fresh = nil }()
 	b.build++
 	if b.o.OnBuilding != nil {
 		b.o.OnBuilding(b.build, []string{})
@@ -300,12 +304,13 @@ func (b *Builder) want(m *module) error {
 		end := beginBurst()
 		defer end()
 		r.Modules = b.discover(ms)
-		r = b.finish(r, m)
+		r = b.finish(r)
 		r.Took = time.Since(began)
 		b.report(r)
 	})
 	if err != nil {
 		delete(b.wanted, m) // who asks again builds again
+		delete(b.entries, m)
 	}
 	return err
 }
@@ -459,8 +464,8 @@ func (b *Builder) renewDependencies() []*module {
 }
 
 // finish ends a build: it collects what is wrong, or makes the next state the good one and says
-// what changed for the pages. fresh is a module that a page has just asked for, or nil.
-func (b *Builder) finish(r Result, fresh *module) Result {
+// what changed for the pages.
+func (b *Builder) finish(r Result) Result {
 	if b.reshaped {
 		b.prune()
 		b.reshaped = false
@@ -481,8 +486,8 @@ func (b *Builder) finish(r Result, fresh *module) Result {
 		b.commit(&r, b.pending)
 	} else {
 		b.commit(&r, b.unconcerned())
-		if fresh != nil {
-			b.commitFresh(&r, fresh)
+		if b.fresh != nil {
+			b.commitFresh(&r)
 		}
 	}
 	r.Hash = hex.EncodeToString(b.sum[:])
@@ -583,6 +588,7 @@ func (b *Builder) commit(r *Result, some map[*module]bool) {
 		r.Reload = cmp.Or(b.commitEnv(), r.Reload)
 	}
 	var told []*module
+	left := false // in the graph, for the last good state had it
 	for _, m := range b.inOrder(some) {
 		n, g := m.next, m.good
 		if n == g || b.modules[m.id] != m {
@@ -592,6 +598,7 @@ func (b *Builder) commit(r *Result, some map[*module]bool) {
 		b.version++
 		if g != nil && !slices.Equal(g.imports, n.imports) {
 			b.rewired = r.Build
+			left = left || slices.ContainsFunc(g.imports, func(e edge) bool { return !slices.Contains(n.imports, e) })
 		}
 		if g != nil {
 			b.mix(m.id, g.hash+g.styleHash)
@@ -613,7 +620,6 @@ func (b *Builder) commit(r *Result, some map[*module]bool) {
 			}
 		}
 	}
-	left := false // in the graph, for the last good state had it
 	for m := range some {
 		left = left || b.modules[m.id] == m && m.good != m.next
 		delete(b.pending, m)
@@ -678,12 +684,12 @@ func (b *Builder) mix(id, hash string) {
 
 // commitFresh lets a page that came while something else is broken have what is not: modules that have no
 // good state yet, when all that they need compiles.
-func (b *Builder) commitFresh(r *Result, fresh *module) {
-	if !b.whole(fresh) {
+func (b *Builder) commitFresh(r *Result) {
+	if !b.whole(b.fresh) {
 		return
 	}
 	some := map[*module]bool{}
-	b.walk([]*module{fresh}, next, false, func(m *module) {
+	b.walk([]*module{b.fresh}, next, false, func(m *module) {
 		if m.good == nil {
 			some[m] = true
 		}
@@ -717,7 +723,7 @@ func (b *Builder) Rebuild(ctx context.Context, changed []string) {
 	r := Result{Build: b.build, Began: began, Files: files, Reload: reload}
 	b.guardBuild(r, func() {
 		r.Modules = b.discover(dirty)
-		r = b.finish(r, nil)
+		r = b.finish(r)
 		r.Updates = append(r.Updates, others...) // even if the build failed: a broken script is no reason to withhold a picture
 		r.Took = time.Since(began)
 		b.report(r)
@@ -805,6 +811,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 			// The page that asks for it still, after it was loaded anew, hears that it is not there. Where import.meta.glob
 			// gave it, it is not asked for any more.
 			delete(b.wanted, m)
+			delete(b.entries, m)
 			b.reshaped = true
 			if !b.selected(m.path) {
 				reload = b.resolver.rel(m.path) + " was removed"
@@ -928,6 +935,9 @@ func (b *Builder) lazyModule(id string, from []string, build string) (Output, er
 	m := b.lookup(id)
 	if m == nil {
 		t, ok := b.learned[id]
+		if ok && t.namespace == "" && t.kind != kindRemote {
+			ok = regular(t.path) == nil
+		}
 		if !ok {
 			return Output{}, fmt.Errorf("%w: %s", ErrNotFound, id)
 		}

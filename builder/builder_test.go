@@ -22,6 +22,7 @@ import (
 //	style a.css                ask for a linked style sheet
 //	worker src/work.ts         ask for a worker's bundle
 //	lazy src/page.ts           ask for a lazily imported module (from the last entry)
+//	absent x.ts, refused x.ts  ask for an entry, or a lazily imported module, that is not there
 //	write src/a.ts TEXT        save a file (\n in TEXT is a line end), and rebuild
 //	write src/a.ts < b.txt     the same with the content of another file of the archive
 //	remove src/a.ts
@@ -147,6 +148,11 @@ func (s *site) step(line string) error {
 			return fmt.Errorf("got %v", err)
 		}
 		return nil
+	case "refused":
+		if _, err = s.lazy(rest); !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("got %v", err)
+		}
+		return nil
 	case "style":
 		out, err = s.b.Style(context.Background(), rest)
 		s.body = string(out.Body)
@@ -156,7 +162,7 @@ func (s *site) step(line string) error {
 		s.body = string(out.Body)
 		return err
 	case "lazy":
-		out, err = s.b.Resource(context.Background(), "lazy", url.Values{"id": {"/" + rest}, "from": {"/" + s.entry}, "build": {"1000"}})
+		out, err = s.lazy(rest)
 		s.body = string(out.Body)
 		return err
 	case "map":
@@ -232,6 +238,10 @@ func (s *site) step(line string) error {
 		return errors.New("no such step")
 	}
 	return nil
+}
+
+func (s *site) lazy(name string) (Output, error) {
+	return s.b.Resource(context.Background(), "lazy", url.Values{"id": {"/" + name}, "from": {"/" + s.entry}, "build": {"1000"}})
 }
 
 func (s *site) match(pattern, text string) error {

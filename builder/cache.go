@@ -299,8 +299,8 @@ func (b *Builder) recall(ms []*module) map[*module]result {
 // remember keeps what a module was compiled to.
 func (b *Builder) remember(m *module, r result) {
 	c := r.compiled
-	if m.key == "" || c == nil || len(r.errors) > 0 || len(c.warnings) > 0 || len(c.inputs) > 0 {
-		return // what else went in is not in the key
+	if m.key == "" || c == nil || len(r.errors) > 0 || len(c.warnings) > 0 || len(c.inputs) > 0 || c.unresolved {
+		return // what else went in, or will once it is there, is not in the key
 	}
 	key := m.key
 	if c.tail != nil { // other files may have matched when the cache was asked

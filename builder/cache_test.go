@@ -196,6 +196,25 @@ export const a = 1
 	must(t, start(0, "a.ts", "b.ts", "c.ts", "d.ts").Close())
 }
 
+// What was not there when a module was compiled may be there at the next start.
+func TestCacheAbsent(t *testing.T) {
+	for _, code := range []string{
+		`export const asked = import("./a").catch(() => {})`,
+		`let a; try { a = require("./a") } catch {}`,
+	} {
+		folder := t.TempDir()
+		s := newSite(t, txtar.Parse([]byte("-- src/main.tsx --\n"+code+"\n")), Options{CacheDir: folder})
+		s.bundle(t, s.b)
+		must(t, s.b.Close())
+		must(t, s.save("src/a.ts", []byte("export const a = 1")))
+		again := s.reopen(t, folder)
+		if out := s.bundle(t, again); !bytes.Contains(out, []byte(`/src/a.ts"`)) {
+			t.Errorf("%s means no file still:\n%s", code, out[bytes.Index(out, []byte("__devserve.define")):])
+		}
+		must(t, again.Close())
+	}
+}
+
 // The file does not grow without end, and begins again when most of it is of no use.
 func TestCacheSize(t *testing.T) {
 	folder := t.TempDir()

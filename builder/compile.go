@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -134,18 +135,19 @@ type waveBuild struct {
 
 	byPath map[string]*module // entry points that are files
 
-	mu      sync.Mutex
-	imports map[string][]edge // by importing path
-	looked  map[string][]string
-	styles  []string          // where files would mend the imports of style sheets, of all of them
-	stubs   map[string]target // files that a glob import found, by path
+	mu         sync.Mutex
+	imports    map[string][]edge // by importing path
+	looked     map[string][]string
+	unresolved map[string]bool
+	styles     []string          // where files would mend the imports of style sheets, of all of them
+	stubs      map[string]target // files that a glob import found, by path
 
 	tails      map[*module][]byte // see resolver.globs
 	selections map[*module][]selection
 }
 
 func (b *Builder) newWave(ms []*module, maps api.SourceMap) *waveBuild {
-	w := &waveBuild{b: b, ms: ms, maps: maps, byPath: map[string]*module{}, imports: map[string][]edge{}, looked: map[string][]string{}, stubs: map[string]target{}, tails: map[*module][]byte{}, selections: map[*module][]selection{}}
+	w := &waveBuild{b: b, ms: ms, maps: maps, byPath: map[string]*module{}, imports: map[string][]edge{}, looked: map[string][]string{}, unresolved: map[string]bool{}, stubs: map[string]target{}, tails: map[*module][]byte{}, selections: map[*module][]selection{}}
 	for _, m := range ms {
 		if m.namespace == "" {
 			w.byPath[m.path] = m
@@ -327,6 +329,7 @@ func (w *waveBuild) record(args api.OnResolveArgs, t target, ok bool) {
 		w.looked[importer] = append(w.looked[importer], missingPackage(args.ResolveDir, spec)...)
 	}
 	if !ok {
+		w.unresolved[importer] = true
 		return
 	}
 	w.b.learn(t)
@@ -421,7 +424,7 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 		c.warnings = append(c.warnings, warnings[self]...)
 		key := w.key(m)
 		c.imports = append(w.imports[key], c.imports...)
-		c.looked = w.looked[key]
+		c.looked, c.unresolved = w.looked[key], w.unresolved[key]
 		c.tail, c.globs = w.tails[m], w.selections[m]
 		c.esm = meta.Inputs[self].Format != "cjs"
 		results[i].compiled = c
@@ -545,14 +548,19 @@ func (b *Builder) finishScript(m *module, c *compiled, code, smap []byte) {
 // noExports marks an ES module that exports nothing as one, which esbuild leaves out.
 const noExports = "module.link(module.exports, {});"
 
+// relativePath is one as all that stands in parentheses.
+var relativePath = regexp.MustCompile(`^"\.\.?/[^"\\]*"\)`)
+
 // mend changes what esbuild prints and no browser takes. A line #! is the first one no more. And import() of an expression
 // became a function that runs later,
 //
 //	Promise.resolve().then(() => __toESM(require(await name())))
 //
-// in which the expression means something else, or is no JavaScript at all. Lines and columns stay.
+// in which the expression means something else, or is no JavaScript at all. What is named by a path, and not by an ID, is not
+// there, and comes with another build: a page that asked for it by itself would see half a change. Lines and columns stay.
 func mend(code []byte) []byte {
 	const before, after = "Promise.resolve().then(() => __toESM(require(", `(__toESM(require("import:", `
+	const absent = `Promise.resolve().then(()=>(require("none:", `
 	if bytes.HasPrefix(code, []byte("#!")) {
 		copy(code, "//")
 	}
@@ -566,9 +574,12 @@ func mend(code []byte) []byte {
 		if !found {
 			return out
 		}
-		if len(tail) > 0 && bytes.HasPrefix(tail[1:], []byte(lazyPrefix)) {
+		switch {
+		case len(tail) > 0 && bytes.HasPrefix(tail[1:], []byte(lazyPrefix)):
 			out = append(out, before...)
-		} else {
+		case relativePath.Match(tail):
+			out = append(out, absent...)
+		default:
 			out = fmt.Appendf(out, "%-*s", len(before), after)
 		}
 		code = tail

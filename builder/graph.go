@@ -63,6 +63,7 @@ type compiled struct {
 	async          bool     // has top-level await
 	accepts        bool     // mentions hot.accept
 	acceptsExports bool     // mentions hot.acceptExports
+	unresolved     bool     // asks for what is not there, and is prepared for that
 	inputs         []string // files beside the module's own that went in, absolute
 	looked         []string // where files would change how the imports resolve; see lookupKeys
 	warnings       []Diagnostic
@@ -139,11 +140,15 @@ func (b *Builder) walk(roots []*module, of state, lazy bool, visit func(*module)
 	}
 }
 
-// roots are the modules that pages have asked for: entry points and lazily imported ones.
+// roots are the modules that pages have asked for by themselves: entry points, and what the running build is for. What import()
+// has asked for is reached from those that ask, as long as there are any.
 func (b *Builder) roots() []*module {
-	roots := make([]*module, 0, len(b.wanted))
-	for m := range b.wanted {
+	roots := make([]*module, 0, len(b.entries)+1)
+	for m := range b.entries {
 		roots = append(roots, m)
+	}
+	if b.fresh != nil && !b.entries[b.fresh] {
+		roots = append(roots, b.fresh)
 	}
 	slices.SortFunc(roots, func(x, y *module) int { return strings.Compare(x.id, y.id) })
 	return roots
@@ -158,6 +163,7 @@ func (b *Builder) prune() {
 	for id, m := range b.modules {
 		if !reached[m] {
 			delete(b.modules, id)
+			delete(b.wanted, m)
 			delete(b.flawed, m)
 			if m.good != nil {
 				b.past[id] = true
