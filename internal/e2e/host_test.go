@@ -36,6 +36,7 @@ type uses struct {
 	app    bool        // a program of its own answers too, see app
 	binary bool        // the server is the command, in a process of its own
 	gate   bool        // builds can be held up
+	trace  bool        // pages tell when they had painted
 	header http.Header // added to every answer
 
 	backend bool     // what is no file of the site is another server's
@@ -162,6 +163,9 @@ func (h *host) startHere(l net.Listener) (err error) {
 	}
 	for _, line := range h.uses.cmd {
 		o.Commands = append(o.Commands, program.Spec{Line: line, Dir: filepath.Join(filepath.Dir(h.dir), "program")})
+	}
+	if h.uses.trace {
+		o.OnTrace = func(server.Trace) {}
 	}
 	if h.uses.gate {
 		o.Plugins = []api.Plugin{h.front.plugin()}

@@ -33,6 +33,7 @@ import (
 //	use cmd LINE               with a command that runs in ../program
 //	use binary                 by the command, in a process of its own
 //	use gate                   with builds that can be held up
+//	use trace                  with pages that tell when they had painted
 //	use header NAME: VALUE     with a header on every answer
 //	use fixture NAME…          with the npm packages of fixtures/NAME as its node_modules, and its other files in place
 //	                           of the site's own; of several with the first and another, see some
@@ -321,6 +322,8 @@ func (s *scenario) use(rest string) error {
 		s.uses.binary = true
 	case "gate":
 		s.uses.gate = true
+	case "trace":
+		s.uses.trace = true
 	case "header":
 		name, value, _ := strings.Cut(value, ": ")
 		if s.uses.header == nil {
