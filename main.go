@@ -238,7 +238,7 @@ func serve(ctx context.Context, o options, out *console) error {
 	web := &http.Server{
 		Handler:           site,
 		ReadHeaderTimeout: 10 * time.Second,
-		MaxHeaderBytes:    32 << 10,
+		MaxHeaderBytes:    28 << 10, // 32 KB with the 4 that Go adds
 		ErrorLog:          log.New(out, "", 0),
 
 		DisableGeneralOptionsHandler: true, // it would answer OPTIONS * under any Host

@@ -222,7 +222,6 @@ func (h *Hub) serveSend(w http.ResponseWriter, r *http.Request) {
 // it nor this content type.
 func (h *Hub) command(w http.ResponseWriter, r *http.Request, v any) bool {
 	refuse := func(code int, text string) bool {
-		unread(w, r)
 		http.Error(w, "devserve: "+text, code)
 		return false
 	}
@@ -261,7 +260,11 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	if rc.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil { // not all writers can
 		defer rc.SetReadDeadline(time.Time{})
 	}
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err == nil {
+		w.Header().Del("Connection") // see ServeHTTP
+	}
+	return body, err
 }
 
 // bodyStatus is the answer to a request whose body could not be read.

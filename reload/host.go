@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/devserve/devserve/internal/wrap"
 )
 
 // Any page a person has open can make their browser send requests to a server on
@@ -39,7 +41,7 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request, navigate bool) bool 
 	refuse := func(code int, format string, args ...any) bool {
 		h.log.Debug("request refused", "status", code, "host", r.Host, "origin", r.Header.Get("Origin"),
 			"site", r.Header.Get("Sec-Fetch-Site"), "url", r.URL)
-		unread(w, r)
+		wrap.Unread(w, r)
 		http.Error(w, fmt.Sprintf("devserve: "+format, args...), code)
 		return false
 	}
@@ -66,13 +68,6 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request, navigate bool) bool 
 		return refuse(http.StatusForbidden, "request from another site")
 	}
 	return true
-}
-
-// unread has the answer to r not wait for a body that nobody will read, and that may never come.
-func unread(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 {
-		w.Header().Set("Connection", "close")
-	}
 }
 
 // share lets a page of an allowed origin read the answer to r. It answers the question that the browser may ask before.

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/devserve/devserve/client"
+	"github.com/devserve/devserve/internal/wrap"
 	"golang.org/x/time/rate"
 )
 
@@ -159,6 +160,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.admit(w, r, false) {
 		return
 	}
+	wrap.Unread(w, r) // until readBody has
 	path, ok := strings.CutPrefix(r.URL.Path, h.o.Base)
 	if !ok {
 		path = ""

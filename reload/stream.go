@@ -87,7 +87,6 @@ func (h *Hub) stream(w http.ResponseWriter, r *http.Request, s *subscriber, know
 	}
 	// A disconnect is noticed only once the body has been read.
 	if _, err := readBody(w, r, maxStreamBody); err != nil {
-		unread(w, r)
 		http.Error(w, "devserve: cannot read the request's body", bodyStatus(err))
 		return
 	}

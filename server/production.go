@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/devserve/devserve/internal/private"
+	"github.com/devserve/devserve/internal/wrap"
 	"github.com/devserve/devserve/production"
 	"github.com/devserve/devserve/reload"
 )
@@ -84,6 +85,9 @@ var always = func() <-chan struct{} {
 // handler serves the files, and leaves the rest to next or answers it as a host of static files would.
 func (b *built) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if next == nil {
+			wrap.Unread(w, r)
+		}
 		refused := b.file(w, r, next == nil)
 		switch {
 		case refused == nil:

@@ -29,10 +29,13 @@ func (s *Server) handler(next http.Handler) http.Handler {
 		case !inside:
 			site.ServeHTTP(w, r)
 		case strings.HasPrefix(name, "_devserve/build/"):
+			wrap.Unread(w, r)
 			s.resource(w, r)
 		case strings.HasPrefix(name, "_devserve/copy/"):
+			wrap.Unread(w, r)
 			s.copies.serve(w, r, strings.TrimPrefix(name, "_devserve/copy/"))
 		case name == "_devserve/upstream":
+			wrap.Unread(w, r)
 			s.answers(w, r)
 		case name == "_devserve", strings.HasPrefix(name, "_devserve/"), name == "__webpack_hmr":
 			s.hub.ServeHTTP(w, r)
@@ -51,6 +54,9 @@ func (s *Server) site(w http.ResponseWriter, r *http.Request, next http.Handler)
 	if u := s.upstream(r.URL.Path); u != nil {
 		s.copies.record(u).ServeHTTP(w, r)
 		return
+	}
+	if next == nil {
+		wrap.Unread(w, r)
 	}
 	refused := s.file(w, r, next == nil)
 	switch {
