@@ -114,22 +114,21 @@ type traced struct {
 
 // begin returns what is kept of the trace of e, a whole event, or nil, and makes of that in e what pages are told.
 func (ts *traces) begin(e Event) *traced {
-	var kept traced
 	var t *Trace
+	var build int64
 	switch e := e.(type) {
 	case Built:
-		t, kept.Build = e.Trace, e.Build
+		t, build = e.Trace, e.Build
 	case Error:
-		t, kept.Build = e.Trace, e.Build
+		t, build = e.Trace, e.Build
 	}
 	if t == nil {
 		return nil
 	}
-	build := kept.Build
-	kept.Trace = *t
+	kept := &traced{Trace: *t}
 	kept.Build = build
 	t.Files, t.report = nil, ts.tell != nil
-	return &kept
+	return kept
 }
 
 // add keeps the trace of an event that is about to be queued. heard is false if there is no page to report.
