@@ -151,6 +151,11 @@ func (a *app) source(i, mark int) string {
 // A style is how an editor saves.
 type style func(path, content string) error
 
+var saves = []struct {
+	name string
+	file style
+}{{"in place", inPlace}, {"rename", byRename}}
+
 func inPlace(path, content string) error { return os.WriteFile(path, []byte(content), 0o666) }
 
 func byRename(path, content string) error {

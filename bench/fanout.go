@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,20 +28,20 @@ type fanout struct {
 type delivery struct{ last, memory float64 }
 
 // fanOut measures both, each in a process of its own.
-func fanOut(streams, events int) (f fanout, err error) {
+func fanOut(ctx context.Context, streams, events int) (f fanout, err error) {
 	f.streams = streams
-	if f.hub, err = deliver("hub", streams, events); err == nil {
-		f.bare, err = deliver("bare", streams, events)
+	if f.hub, err = deliver(ctx, "hub", streams, events); err == nil {
+		f.bare, err = deliver(ctx, "bare", streams, events)
 	}
 	return f, err
 }
 
-func deliver(kind string, streams, events int) (d delivery, err error) {
+func deliver(ctx context.Context, kind string, streams, events int) (d delivery, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return d, err
 	}
-	cmd := exec.Command(self, "-stream", kind)
+	cmd := exec.CommandContext(ctx, self, "-stream", kind)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -7,20 +7,20 @@
 package main
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -52,7 +52,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	root, err := repository()
+	// The first Ctrl+C ends what runs, and there is nothing for a second one to do.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root, err := repository(ctx)
 	if err != nil {
 		return err
 	}
@@ -61,8 +64,8 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	t := tools{bench: filepath.Join(root, "bench")}
-	if t.devserve, err = build(work); err != nil {
+	t := tools{bench: filepath.Join(root, "bench"), work: work}
+	if t.devserve, err = build(ctx, work); err != nil {
 		return err
 	}
 	r := &report{
@@ -83,50 +86,68 @@ func run() error {
 	}
 	r.versions = append(r.versions, "React "+t.installed("react"))
 
-	browser, stop, err := startBrowser()
-	if err != nil {
-		return err
+	err = r.run(ctx, t, plan{*edits, *starts, *pause}, chosen, sizes, counts, func() error {
+		if !*write {
+			return nil
+		}
+		docs := filepath.Join(root, "docs", "benchmarks")
+		return errors.Join(create(docs+".md", r.markdown), create(docs+".svg", r.plot))
+	})
+	r.markdown(os.Stdout)
+	return err
+}
+
+// run measures everything, and saves the report after each part of it, so that an end before the last loses little.
+func (r *report) run(ctx context.Context, t tools, p plan, chosen []peer, sizes, streams []int, save func() error) error {
+	add := func(x *result) error {
+		r.results = append(r.results, progress(x))
+		return errors.Join(context.Cause(ctx), save())
 	}
-	defer stop()
-	p := plan{*edits, *starts, *pause}
 	for _, n := range sizes {
 		for _, peer := range chosen {
 			// Each has an app of its own, so that none finds what another left behind.
-			a, err := newApp(work, t, n)
+			a, err := newApp(t, n)
 			if err != nil {
 				return err
 			}
-			r.results = append(r.results, progress(p.measure(browser, t, peer, a)))
+			if err := add(p.measure(ctx, t, peer, a)); err != nil {
+				return err
+			}
 		}
-		a, err := newApp(work, t, n)
+		a, err := newApp(t, n)
 		if err != nil {
 			return err
 		}
-		r.results = append(r.results, progress(p.floor(browser, t, a)))
+		if err := add(p.floor(ctx, t, a)); err != nil {
+			return err
+		}
 	}
-	for _, n := range counts {
-		f, err := fanOut(n, *edits)
+	for _, n := range streams {
+		f, err := fanOut(ctx, n, p.edits)
 		if err != nil {
-			return err
+			r.failed = append(r.failed, fmt.Sprintf("%d streams: %v", n, err))
+			continue
 		}
 		r.fanouts = append(r.fanouts, f)
 	}
-	if r.facts, err = facts(t, root, work, *starts); err != nil {
-		return err
+	for _, measure := range []func() ([]fact, error){
+		t.sizes,
+		func() ([]fact, error) { return firstAnswers(ctx, t, p.starts) },
+		middlewareCost,
+	} {
+		facts, err := measure()
+		if err != nil {
+			r.failed = append(r.failed, err.Error())
+		}
+		r.facts = append(r.facts, facts...)
 	}
-	r.markdown(os.Stdout)
-	if !*write {
-		return nil
-	}
-	return errors.Join(
-		create(filepath.Join(root, "docs", "benchmarks.md"), r.markdown),
-		create(filepath.Join(root, "docs", "benchmarks.svg"), r.plot),
-	)
+	r.whole = ctx.Err() == nil
+	return errors.Join(context.Cause(ctx), save())
 }
 
 // newApp writes an app in place of the one before.
-func newApp(work string, t tools, modules int) (*app, error) {
-	dir := filepath.Join(work, "app")
+func newApp(t tools, modules int) (*app, error) {
+	dir := filepath.Join(t.work, "app")
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}
@@ -146,63 +167,6 @@ func progress(r *result) *result {
 	return r
 }
 
-// facts are the figures that depend on no app.
-func facts(t tools, root, work string, starts int) ([][2]string, error) {
-	info, err := os.Stat(t.devserve)
-	if err != nil {
-		return nil, err
-	}
-	script, err := os.ReadFile(filepath.Join(root, "client", "dist", "client.js"))
-	if err != nil {
-		return nil, err
-	}
-	var length counter
-	z, err := gzip.NewWriterLevel(&length, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := z.Write(script); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	empty := peers[0]
-	dir := filepath.Join(work, "empty")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, err
-	}
-	var took []float64
-	for range 3 * starts {
-		s, err := empty.start(t, &app{dir: dir})
-		if err != nil {
-			return nil, err
-		}
-		response, err := http.Get(s.url)
-		took = append(took, ms(time.Since(s.begun)))
-		if err == nil {
-			response.Body.Close()
-		}
-		s.stop()
-		if err != nil {
-			return nil, err
-		}
-	}
-	return [][2]string{
-		{"devserve on an empty site: first answer after its start, ms", format(median(took))},
-		{"binary, stripped, MiB", format(mib(info.Size()))},
-		{"client script, gzipped, bytes", strconv.Itoa(int(length))},
-	}, nil
-}
-
-// A counter counts the bytes written to it.
-type counter int
-
-func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
-	return len(p), nil
-}
-
 // create writes a file by one of the report's methods.
 func create(name string, write func(io.Writer)) error {
 	f, err := os.Create(name)
@@ -214,8 +178,8 @@ func create(name string, write func(io.Writer)) error {
 }
 
 // repository is the folder of our go.mod.
-func repository() (string, error) {
-	out, err := exec.CommandContext(context.Background(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/devserve/devserve").Output()
+func repository(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/devserve/devserve").Output()
 	if err != nil {
 		return "", fmt.Errorf("bench: to be run in the repository: %w", err)
 	}

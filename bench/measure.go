@@ -37,14 +37,27 @@ type plan struct {
 	pause         time.Duration // between edits, so that none waits for what the one before has left to do
 }
 
-// measure takes all figures of a peer.
-func (p plan) measure(browser context.Context, t tools, peer peer, a *app) *result {
+// measure takes all figures of a peer, in a browser of its own.
+func (p plan) measure(ctx context.Context, t tools, peer peer, a *app) *result {
 	r := &result{peer: peer.name, modules: a.modules, samples: map[string][]float64{}, lost: map[string]bool{}}
 	before, err := readClock()
 	if err != nil {
 		r.fail("the machine", err)
 		return r
 	}
+	defer func() {
+		if after, err := readClock(); err != nil {
+			r.fail("the machine", err)
+		} else {
+			r.noise = after.since(before)
+		}
+	}()
+	browser, stop, err := startBrowser(ctx)
+	if err != nil {
+		r.fail("the browser", err)
+		return r
+	}
+	defer stop()
 	for range p.starts {
 		if err := p.starting(browser, t, peer, a, r); err != nil {
 			r.fail("start", err)
@@ -54,16 +67,13 @@ func (p plan) measure(browser context.Context, t tools, peer peer, a *app) *resu
 	if err := p.editing(browser, t, peer, a, r); err != nil {
 		r.fail("edits", err)
 	}
-	if after, err := readClock(); err != nil {
-		r.fail("the machine", err)
-	} else {
-		r.noise = after.since(before)
+	if peer.traces {
+		if err := p.tracing(browser, t, peer, a, r); err != nil {
+			r.fail("trace", err)
+		}
 	}
 	return r
 }
-
-// shown is what the page shows once it is there.
-var shown = map[string]string{"leaf": "0", "root": "0"}
 
 // starting measures a cold start and a second one, whose browser has its cache and whose server has its own.
 func (p plan) starting(browser context.Context, t tools, peer peer, a *app, r *result) error {
@@ -77,15 +87,12 @@ func (p plan) starting(browser context.Context, t tools, peer peer, a *app, r *r
 	defer tab.close()
 	for _, row := range []string{coldStart, secondStart} {
 		err := func() error {
-			s, err := peer.start(t, a)
+			s, err := peer.start(browser, t, a)
 			if err != nil {
 				return err
 			}
 			defer s.stop()
-			if err := tab.visit(s.url); err != nil {
-				return err
-			}
-			at, err := tab.wait(shown)
+			at, err := tab.visit(s.url)
 			if err != nil {
 				return err
 			}
@@ -108,7 +115,7 @@ func (p plan) starting(browser context.Context, t tools, peer peer, a *app, r *r
 
 // editing measures what happens at edits, in one run of the server.
 func (p plan) editing(browser context.Context, t tools, peer peer, a *app, r *result) error {
-	s, err := peer.start(t, a)
+	s, err := peer.start(browser, t, a)
 	if err != nil {
 		return err
 	}
@@ -118,10 +125,7 @@ func (p plan) editing(browser context.Context, t tools, peer peer, a *app, r *re
 		return err
 	}
 	defer tab.close()
-	if err := tab.visit(s.url); err != nil {
-		return err
-	}
-	if _, err := tab.wait(shown); err != nil {
+	if _, err := tab.visit(s.url); err != nil {
 		return err
 	}
 	time.Sleep(10 * p.pause) // what a start leaves to do
@@ -131,17 +135,21 @@ func (p plan) editing(browser context.Context, t tools, peer peer, a *app, r *re
 	}
 	r.add(idleMemory, mib(u.rss))
 	for _, e := range a.edits() {
-		for _, save := range []struct {
-			row  string
-			file style
-		}{{row(e.name, "in place"), inPlace}, {row(e.name, "rename"), byRename}} {
-			if err := p.repeat(tab, s, a, e, save.row, save.file, r); err != nil {
-				r.fail(save.row, err)
+		for _, save := range saves {
+			row := row(e.name, save.name)
+			if err := p.repeat(tab, s, a, e, row, save.file, r); err != nil {
+				r.fail(row, err)
+				if _, err := tab.visit(s.url); err != nil { // so that the next row begins with a page that is right
+					return err
+				}
 			}
 		}
 		if e.broken != "" && !peer.reload {
 			if err := p.breaking(tab, a, e, r); err != nil {
 				r.fail(errorShown, err)
+				if _, err := tab.visit(s.url); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -213,7 +221,7 @@ func (p plan) once(tab *tab, path string, e edit, mark int, save style, also map
 	if err := save(path, content); err != nil {
 		return 0, err
 	}
-	at, err := tab.wait(want)
+	at, err := tab.wait(want, patience)
 	return ms(at.Sub(begun)), err
 }
 
@@ -226,7 +234,7 @@ func (p plan) breaking(tab *tab, a *app, e edit, r *result) error {
 		if err := inPlace(path, e.broken); err != nil {
 			return err
 		}
-		at, err := tab.wait(map[string]string{"error": "true"})
+		at, err := tab.wait(map[string]string{"error": "true"}, patience)
 		if err != nil {
 			return errors.Join(err, inPlace(path, e.source(0)))
 		}
@@ -234,7 +242,7 @@ func (p plan) breaking(tab *tab, a *app, e edit, r *result) error {
 		time.Sleep(p.pause)
 		took, err := p.once(tab, path, e, n+1, inPlace, map[string]string{"error": "false"})
 		if err != nil {
-			return err
+			return errors.Join(err, inPlace(path, e.source(0)))
 		}
 		r.add(errorFixed, took)
 		time.Sleep(p.pause)
@@ -245,11 +253,17 @@ func (p plan) breaking(tab *tab, a *app, e edit, r *result) error {
 }
 
 // floor measures starts with nothing to do but to load the page.
-func (p plan) floor(browser context.Context, t tools, a *app) *result {
-	r := &result{peer: "floor", modules: a.modules, samples: map[string][]float64{}}
-	url, stop, err := serveBundle(t, a)
+func (p plan) floor(ctx context.Context, t tools, a *app) *result {
+	r := &result{peer: floor, modules: a.modules, samples: map[string][]float64{}}
+	url, stop, err := serveBundle(ctx, t, a)
 	if err != nil {
-		r.fail("floor", err)
+		r.fail("bundle", err)
+		return r
+	}
+	defer stop()
+	browser, stop, err := startBrowser(ctx)
+	if err != nil {
+		r.fail("the browser", err)
 		return r
 	}
 	defer stop()
@@ -262,10 +276,7 @@ func (p plan) floor(browser context.Context, t tools, a *app) *result {
 			defer tab.close()
 			for _, row := range []string{coldStart, secondStart} {
 				begun := time.Now()
-				if err := tab.visit(url); err != nil {
-					return err
-				}
-				at, err := tab.wait(shown)
+				at, err := tab.visit(url)
 				if err != nil {
 					return err
 				}
@@ -274,7 +285,7 @@ func (p plan) floor(browser context.Context, t tools, a *app) *result {
 			return nil
 		}()
 		if err != nil {
-			r.fail("floor", err)
+			r.fail("start", err)
 			break
 		}
 	}

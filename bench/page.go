@@ -15,14 +15,17 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a change may take until it counts as never shown.
-const patience = 90 * time.Second
+// How long a start and a change may take until they count as never shown. Some peers need minutes for 10,000 modules.
+const (
+	startPatience = 5 * time.Minute
+	patience      = 90 * time.Second
+)
 
 //go:embed page.js
 var pageScript string
 
-// startBrowser returns the context of a headless Chromium, and what ends it.
-func startBrowser() (context.Context, func(), error) {
+// startBrowser returns the context of a headless Chromium, and what ends it, as the end of ctx does.
+func startBrowser(ctx context.Context) (context.Context, func(), error) {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
 		if p, err := exec.LookPath(name); err == nil {
@@ -33,10 +36,15 @@ func startBrowser() (context.Context, func(), error) {
 	if path == "" {
 		return nil, nil, errors.New("bench: no Chromium here")
 	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+	ctx, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1000, 700))...)
 	ctx, cancel := chromedp.NewContext(ctx)
-	return ctx, func() { cancel(); stop() }, chromedp.Do(ctx)
+	both := func() { cancel(); stop() }
+	err := chromedp.Do(ctx)
+	if err != nil {
+		both()
+	}
+	return ctx, both, err
 }
 
 // A tab is a page of the app, in a profile of its own.
@@ -83,15 +91,18 @@ func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromed
 }
 
 func (t *tab) do(steps ...chromedp.Action[chromedp.Void]) error {
-	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	ctx, cancel := context.WithTimeout(t.ctx, startPatience)
 	defer cancel()
 	return chromedp.Do(ctx, steps...)
 }
 
-// visit leads to the URL without waiting for what the page loads.
-func (t *tab) visit(url string) error {
+// visit leads to the URL and returns when the page shows all components.
+func (t *tab) visit(url string) (time.Time, error) {
 	t.forget()
-	return t.do(call(page.Navigate, page.NavigateParams{URL: url}))
+	if err := t.do(call(page.Navigate, page.NavigateParams{URL: url})); err != nil {
+		return time.Time{}, err
+	}
+	return t.wait(map[string]string{"leaf": "0", "root": "0"}, startPatience)
 }
 
 // eval returns the value of an expression, as text.
@@ -113,8 +124,8 @@ func (t *tab) forget() {
 }
 
 // wait returns when the last of the wanted values was seen.
-func (t *tab) wait(want map[string]string) (time.Time, error) {
-	timeout := time.After(patience)
+func (t *tab) wait(want map[string]string, atMost time.Duration) (time.Time, error) {
+	timeout := time.After(atMost)
 	have := map[string]string{}
 	for {
 		select {
@@ -125,6 +136,8 @@ func (t *tab) wait(want map[string]string) (time.Time, error) {
 			}
 		case <-timeout:
 			return time.Time{}, fmt.Errorf("the page shows %v, not %v", have, want)
+		case <-t.ctx.Done():
+			return time.Time{}, errors.New("the browser ended")
 		}
 	}
 }

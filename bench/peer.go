@@ -25,12 +25,14 @@ type peer struct {
 	// caches are what a later start of it finds again, relative to the app. Cold means that they are gone.
 	caches []string
 	reload bool // it has no hot updates of scripts and no error display
+	traces bool // it tells where the milliseconds of an edit went, if started with --trace
 }
 
 // tools are where the programs are.
 type tools struct {
 	bench    string // the folder with node_modules
 	devserve string // the binary
+	work     string // a folder for what is measured
 }
 
 func (t tools) bin(name string) string { return filepath.Join(t.bench, "node_modules", ".bin", name) }
@@ -64,6 +66,7 @@ var peers = []peer{
 			return strings.TrimPrefix(strings.TrimSpace(string(out)), "devserve ")
 		},
 		caches: []string{"../cache"},
+		traces: true,
 	},
 	{
 		name: "Bun",
@@ -93,6 +96,9 @@ var peers = []peer{
 	},
 }
 
+// floor is the name of what no peer can go below.
+const floor = "floor"
+
 // bundling are esbuild's arguments for the app.
 var bundling = []string{"src/main.tsx", "--bundle", "--format=esm", "--jsx=automatic", "--jsx-dev", `--define:process.env.NODE_ENV="development"`}
 
@@ -104,15 +110,25 @@ func vite(env ...string) func(t tools, dir string, port int) ([]string, []string
 
 // A server is a peer that runs.
 type server struct {
-	url   string
-	begun time.Time
-	cmd   *exec.Cmd
-	out   *bytes.Buffer // what it printed; read it after stop only
-	ended chan struct{}
+	url             string
+	begun, answered time.Time
+	cmd             *exec.Cmd
+	out             *bytes.Buffer // what it printed; read it after stop only
+	ended           chan struct{}
+}
+
+// with is the peer with one more argument.
+func (p peer) with(arg string) peer {
+	command := p.command
+	p.command = func(t tools, dir string, port int) ([]string, []string) {
+		argv, env := command(t, dir, port)
+		return append(argv, arg), env
+	}
+	return p
 }
 
 // start runs the peer for an app and returns once it answers with the page.
-func (p peer) start(t tools, a *app) (*server, error) {
+func (p peer) start(ctx context.Context, t tools, a *app) (*server, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -132,16 +148,17 @@ func (p peer) start(t tools, a *app) (*server, error) {
 		defer close(s.ended)
 		s.cmd.Wait()
 	}()
-	if err := s.answers(); err != nil {
+	if err := s.answers(ctx); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("bench: %s does not listen: %w\n%s", p.name, err, s.out)
 	}
+	s.answered = time.Now()
 	return s, nil
 }
 
 // page asks for the page as a browser does. Rsbuild has none before its first build, and Vite one that says so.
-func (s *server) page() error {
-	q, err := http.NewRequest("GET", s.url, nil)
+func (s *server) page(ctx context.Context) error {
+	q, err := http.NewRequestWithContext(ctx, "GET", s.url, nil)
 	if err != nil {
 		return err
 	}
@@ -159,12 +176,13 @@ func (s *server) page() error {
 }
 
 // answers waits for the page.
-func (s *server) answers() error {
+func (s *server) answers(ctx context.Context) error {
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
-	timeout := time.After(patience)
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
 	for {
-		err := s.page()
+		err := s.page(ctx)
 		if err == nil {
 			return nil
 		}
@@ -172,7 +190,7 @@ func (s *server) answers() error {
 		case <-again.C:
 		case <-s.ended:
 			return errors.New("it ended")
-		case <-timeout:
+		case <-ctx.Done():
 			return err
 		}
 	}
@@ -180,9 +198,6 @@ func (s *server) answers() error {
 
 // stop asks the server to end, and a while later makes it.
 func (s *server) stop() {
-	if s.cmd == nil {
-		return
-	}
 	endGroup(s.cmd, os.Interrupt)
 	select {
 	case <-s.ended:
@@ -203,31 +218,31 @@ func (p peer) clear(a *app) error {
 }
 
 // serveBundle is the floor of a start: the app, bundled by esbuild beforehand without source maps, behind a static server.
-func serveBundle(t tools, a *app) (url string, stop func(), err error) {
-	cmd := exec.Command(t.bin("esbuild"), append(bundling, "--outdir=floor", "--log-level=error")...)
+func serveBundle(ctx context.Context, t tools, a *app) (url string, stop func(), err error) {
+	cmd := exec.CommandContext(ctx, t.bin("esbuild"), append(bundling, "--outdir=floor", "--log-level=error")...)
 	cmd.Dir = a.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("bench: bundle the floor: %w\n%s", err, out)
 	}
 	page := document(`<link rel="stylesheet" href="/main.css">`, `<script type="module" src="/main.js"></script>`)
-	floor := filepath.Join(a.dir, "floor")
-	if err := os.WriteFile(filepath.Join(floor, "index.html"), []byte(page), 0o666); err != nil {
+	dir := filepath.Join(a.dir, "floor")
+	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte(page), 0o666); err != nil {
 		return "", nil, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}
-	srv := &http.Server{Handler: http.FileServer(http.Dir(floor))}
+	srv := &http.Server{Handler: http.FileServer(http.Dir(dir))}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		srv.Serve(l)
 	}()
 	return "http://" + l.Addr().String() + "/", func() {
-		srv.Shutdown(context.Background())
+		srv.Close()
 		<-done
-		os.RemoveAll(floor)
+		os.RemoveAll(dir)
 	}, nil
 }
 
@@ -240,9 +255,9 @@ func freePort() (int, error) {
 }
 
 // build compiles devserve as it is released.
-func build(to string) (path string, err error) {
+func build(ctx context.Context, to string) (path string, err error) {
 	path = filepath.Join(to, "devserve")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/devserve/devserve")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/devserve/devserve")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("bench: build devserve: %w\n%s", err, out)

@@ -34,7 +34,9 @@ var leafRow = row("leaf", "in place")
 // rows are all of them, in order.
 func rows() (all []string) {
 	for _, e := range []string{"leaf", "root", "shared", "style"} {
-		all = append(all, row(e, "in place"), row(e, "rename"))
+		for _, save := range saves {
+			all = append(all, row(e, save.name))
+		}
 	}
 	return append(all, errorShown, errorFixed, coldStart, secondStart, coldCPU, leafCPU, idleMemory, editedMemory)
 }
@@ -65,13 +67,15 @@ func format(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-// A report is a whole run.
+// A report is a run, whole or as far as it got.
 type report struct {
 	date, machine, command string
 	versions               []string
 	results                []*result
-	facts                  [][2]string // what does not depend on the size: a name and a figure
+	facts                  []fact
 	fanouts                []fanout
+	failed                 []string // what else could not be measured, and why
+	whole                  bool
 }
 
 // sizes are those of the results, in order.
@@ -96,6 +100,9 @@ func (r *report) of(modules int) (some []*result) {
 func (r *report) markdown(w io.Writer) {
 	fmt.Fprintf(w, "# Benchmarks\n\n%s, %s. Versions: %s.\n\n", r.date, r.machine, strings.Join(r.versions, ", "))
 	fmt.Fprintf(w, "Made by `%s`. Medians, from the write of the file to the DOM of a page in Chromium. `bench/README.md` tells how it is measured.\n", r.command)
+	if !r.whole {
+		fmt.Fprint(w, "\n**This run was not finished.**\n")
+	}
 	for _, n := range r.sizes() {
 		some := r.of(n)
 		fmt.Fprintf(w, "\n## %d modules\n\n|", n)
@@ -128,6 +135,7 @@ func (r *report) markdown(w io.Writer) {
 			}
 		}
 	}
+	r.writeLegs(w)
 	if len(r.results) > 0 {
 		fmt.Fprint(w, "\n![Leaf edits and cold starts by the size of the app](benchmarks.svg)\n")
 	}
@@ -140,7 +148,23 @@ func (r *report) markdown(w io.Writer) {
 	if len(r.facts) > 0 {
 		fmt.Fprint(w, "\n## Other figures\n\n| | |\n| --- | ---: |\n")
 		for _, f := range r.facts {
-			fmt.Fprintf(w, "| %s | %s |\n", f[0], f[1])
+			fmt.Fprintf(w, "| %s | %s |\n", f.name, format(f.value))
 		}
 	}
+	if len(r.failed) > 0 {
+		fmt.Fprint(w, "\n")
+	}
+	for _, f := range r.failed {
+		fmt.Fprintf(w, "- not measured: %s\n", strings.ReplaceAll(f, "\n", " "))
+	}
+	r.writeGoals(w)
+}
+
+// writeLegs writes what devserve's traces say.
+func (r *report) writeLegs(w io.Writer) {
+	if !slices.ContainsFunc(r.results, func(x *result) bool { return len(x.samples[legs[0]]) > 0 }) {
+		return
+	}
+	fmt.Fprint(w, "\n## Where a leaf edit's milliseconds go\n\nMedians of each leg, in ms, as `devserve --trace` has them, in edits beside those above.\n\n")
+	r.tableBySize(w, legs, func(leg string, modules int) string { return format(r.median("devserve", modules, leg)) })
 }

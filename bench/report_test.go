@@ -46,7 +46,7 @@ func sample() *report {
 	r.results[1].noise = noise{others: 0.5, load: "1 2 3"}
 	r.results[2].failed = []string{"A, 1000 modules, root: it\nfailed"}
 	r.fanouts = []fanout{{100, delivery{1.5, 20}, delivery{1, 16}}}
-	r.facts = [][2]string{{"binary", "17"}}
+	r.facts = []fact{{"binary", 17}}
 	return r
 }
 
@@ -63,7 +63,7 @@ func TestMarkdown(t *testing.T) {
 		"- B <2>: other programs 50% of the cores, steal 0%, load 1 2 3; **busy",
 		"- not measured: A, 1000 modules, root: it failed\n",
 		"| 100 | 1.50 | 1.00 | 20.0 | 16.0 |\n",
-		"| binary | 17 |\n",
+		"| binary | 17.0 |\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
