@@ -220,7 +220,7 @@ func New(o Options) (*Builder, error) {
 	b.setJSX(b.detectJSX(dir))
 	b.configs = map[string]string{}
 	if o.CacheDir != "" && len(o.Plugins) == 0 {
-		b.cache = openCache(o.CacheDir, dir, b.fingerprint())
+		b.cache = openCache(o.CacheDir, dir, b.fingerprint(), b.uncached)
 	}
 	return b, nil
 }

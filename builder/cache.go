@@ -50,17 +50,20 @@ type cache struct {
 	dead    int               // bytes of the file that no record needs
 	fresh   [][]byte          // framed records that are not in the file yet
 	writing sync.WaitGroup
-	mu      sync.Mutex // one write at a time
+	mu      sync.Mutex  // one write at a time
+	failed  func(error) // is told of the first write that fails
 }
 
 // openCache reads the cache of the site in dir, or begins an empty one. It returns nil if there is no folder for it.
-func openCache(folder, dir, print string) *cache {
+func openCache(folder, dir, print string, failed func(error)) *cache {
 	if folder == "" {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(dir))
 	c := &cache{path: filepath.Join(folder, hex.EncodeToString(sum[:10])), print: print, records: map[string][]byte{}}
-	data, err := os.ReadFile(c.path)
+	var once sync.Once
+	c.failed = func(err error) { once.Do(func() { failed(err) }) }
+	data, err := readRegular(c.path)
 	if err != nil {
 		return c
 	}
@@ -142,15 +145,20 @@ func (c *cache) save() {
 	c.writing.Go(func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if all == nil && total <= cacheFileLimit {
-			_ = c.add(fresh) // a full disk costs the cache and nothing else
-			return
+		defer func() {
+			if v := recover(); v != nil {
+				c.failed(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+			}
+		}()
+		if all != nil || total > cacheFileLimit {
+			for key, value := range all {
+				fresh = append(fresh, frame(key, value))
+			}
+			_ = os.Remove(c.path)
 		}
-		for key, value := range all {
-			fresh = append(fresh, frame(key, value))
+		if err := c.add(fresh); err != nil { // costs the cache and nothing else
+			c.failed(err)
 		}
-		_ = os.Remove(c.path)
-		_ = c.add(fresh)
 	})
 }
 
@@ -178,15 +186,13 @@ func (c *cache) add(frames [][]byte) error {
 	if _, err := f.Write(out); err != nil {
 		return errors.Join(err, f.Truncate(info.Size()))
 	}
-	return tidyCache(filepath.Dir(c.path), c.path)
+	tidyCache(filepath.Dir(c.path), c.path)
+	return nil
 }
 
 // tidyCache removes the files of sites that were not used for longest, until the folder is small enough.
-func tidyCache(folder, keep string) error {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return err
-	}
+func tidyCache(folder, keep string) {
+	entries, _ := os.ReadDir(folder) // none: another process may have removed it
 	var files []fs.FileInfo
 	var total int64
 	for _, e := range entries {
@@ -204,7 +210,6 @@ func tidyCache(folder, keep string) error {
 			total -= f.Size()
 		}
 	}
-	return nil
 }
 
 func (c *cache) close() {
@@ -212,6 +217,14 @@ func (c *cache) close() {
 		c.save()
 		c.writing.Wait()
 	}
+}
+
+// uncached says that nothing is kept, and the cure.
+func (b *Builder) uncached(err error) {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	b.log.Warn(fmt.Sprintf("compiled modules cannot be kept in %s: %v; every start compiles the whole site until there is room or --cache (CacheDir) names another folder", b.o.CacheDir, err))
 }
 
 // fingerprint tells one program with its options from another: the versions of all that is linked

@@ -218,7 +218,7 @@ func TestCacheAbsent(t *testing.T) {
 // The file does not grow without end, and begins again when most of it is of no use.
 func TestCacheSize(t *testing.T) {
 	folder := t.TempDir()
-	c := openCache(folder, "/site", "print")
+	c := openCache(folder, "/site", "print", func(err error) { t.Error(err) })
 	value := bytes.Repeat([]byte("x"), 1<<20)
 	for i := range 8 {
 		value[0] = byte(i)
@@ -232,10 +232,10 @@ func TestCacheSize(t *testing.T) {
 	if info.Size() > 4<<20 {
 		t.Errorf("%d bytes for one record of 1 MB", info.Size())
 	}
-	if got := openCache(folder, "/site", "print").records["key"]; !bytes.Equal(got, value) {
+	if got := openCache(folder, "/site", "print", func(err error) { t.Error(err) }).records["key"]; !bytes.Equal(got, value) {
 		t.Error("the newest record is lost")
 	}
-	if got := openCache(folder, "/site", "other").records; len(got) != 0 {
+	if got := openCache(folder, "/site", "other", func(err error) { t.Error(err) }).records; len(got) != 0 {
 		t.Error("a file with other options is trusted")
 	}
 }
@@ -248,9 +248,9 @@ func FuzzCache(f *testing.F) {
 	f.Add(frame("key", encodeCompiled(&compiled{code: []byte("code"), imports: []edge{{spec: "./a", id: "/a"}}}, []target{{id: "/a"}})), []byte{1, 2, 3})
 	f.Fuzz(func(t *testing.T, record, tail []byte) {
 		folder := t.TempDir()
-		c := openCache(folder, "/site", "print")
+		c := openCache(folder, "/site", "print", func(err error) { t.Error(err) })
 		must(t, os.WriteFile(c.path, append([]byte(cacheMagic+"print\n"), append(record, tail...)...), 0o600))
-		for _, value := range openCache(folder, "/site", "print").records {
+		for _, value := range openCache(folder, "/site", "print", func(err error) { t.Error(err) }).records {
 			decodeCompiled(value)
 		}
 		decodeCompiled(record)

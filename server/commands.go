@@ -39,7 +39,7 @@ type commands struct {
 const backendOff = "off"
 
 // commandGrace is how long a command has to end by itself: a signal ends devserve in under two seconds, whatever it runs.
-const commandGrace = 1200 * time.Millisecond
+const commandGrace = time.Second
 
 // newCommands prepares o.Commands, before there are upstreams. Where the backend is not named it is the last command
 // that is no generator, at a port that is free now and that it is told as PORT unless it is told one.
