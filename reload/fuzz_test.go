@@ -65,4 +65,4 @@ func FuzzCommands(f *testing.F) {
 	})
 }
 
-var commandPaths = []string{"/_devserve/notify", "/_devserve/log", "/_devserve/open", "/_devserve/send"}
+var commandPaths = []string{"/_devserve/notify", "/_devserve/log", "/_devserve/open", "/_devserve/send", "/_devserve/trace"}
