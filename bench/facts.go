@@ -85,10 +85,11 @@ func middlewareCost() ([]fact, error) {
 		return nil, err
 	}
 	defer s.Close()
-	request, err := http.NewRequest("GET", "http://localhost/", nil)
+	request, err := http.NewRequest("GET", "/", nil)
 	if err != nil {
 		return nil, err
 	}
+	request.Host = "localhost"
 	request.RemoteAddr = "127.0.0.1:1"
 	request.Header.Set("Accept", "text/html")
 	request.Header.Set("Sec-Fetch-Dest", "document")

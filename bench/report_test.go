@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMedian(t *testing.T) {
@@ -62,12 +65,67 @@ func TestMarkdown(t *testing.T) {
 		"\\* The state of the page was lost.",
 		"- B <2>: other programs 50% of the cores, steal 0%, load 1 2 3; **busy",
 		"- not measured: A, 1000 modules, root: it failed\n",
+		"\n**This run was not finished.**\n",
 		"| 100 | 1.50 | 1.00 | 20.0 | 16.0 |\n",
 		"| binary | 17.0 |\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
+	}
+}
+
+func TestGoals(t *testing.T) {
+	r := &report{
+		results: []*result{
+			{peer: "devserve", modules: 1000, samples: map[string][]float64{leafRow: {10}, secondStart: {700}, row("root", "rename"): {160}, idleMemory: {50}, editedMemory: {60}}},
+			{peer: "Bun", modules: 1000, samples: map[string][]float64{leafRow: {20}, secondStart: {1000}, row("root", "rename"): {238}}},
+			{peer: "Vite", modules: 1000, samples: map[string][]float64{row("root", "rename"): {200}}},
+			{peer: floor, modules: 1000, samples: map[string][]float64{secondStart: {500}, row("root", "rename"): {1}}},
+			{peer: "devserve", modules: 5000, samples: map[string][]float64{leafRow: {14}, secondStart: {800}}},
+			{peer: "Bun", modules: 5000, samples: map[string][]float64{secondStart: {1000}}},
+		},
+		fanouts: []fanout{{100, delivery{1, 40}, delivery{1, 30}}, {1000, delivery{3, 20}, delivery{2, 16}}},
+		facts:   []fact{{firstAnswer, 31}, {"binary, stripped, MiB", 17}},
+	}
+	var b strings.Builder
+	r.writeGoals(&b)
+	want := `
+## Goals
+
+Ratios of medians of this run, and single figures, beside what they may be at most.
+
+| | 1000 modules | 5000 modules |
+| --- | ---: | ---: |
+| leaf component, in place / Bun's | 0.50 ≤ 0.5 ✓ |  |
+| root component, rename / the best peer's | 0.80 ≤ 0.8 ✓ |  |
+| second start to page / Bun's | 0.70 ≤ 1 ✓ | 0.80 ≤ 0.75 ✗ |
+| second start to page / the floor | 1.40 ≤ 1.15 ✗ |  |
+| memory after the edits, MiB / before | 1.20 ≤ 1.1 ✗ |  |
+| leaf component, in place / with 1000 modules |  | 1.40 ≤ 1.3 ✗ |
+
+- last delivery to 1000 streams / bare net/http's: 1.50 ≤ 1.5 ✓
+- memory of one of 1000 streams, KiB: 20.0 ≤ 32 ✓
+- devserve on an empty site: first answer after its start, ms: 31.0 ≤ 30 ✗
+`
+	if b.String() != want {
+		t.Errorf("got %s\nwant %s", b.String(), want)
+	}
+	b.Reset()
+	if (&report{}).writeGoals(&b); b.Len() > 0 {
+		t.Errorf("of nothing: got %s", b.String())
+	}
+}
+
+func TestLegs(t *testing.T) {
+	var status struct{ Trace []trace }
+	const told = `{"trace": [{"seen": 1000.5, "settled": 3, "began": 3.1, "compiled": 5, "sent": 5.5, "pages": [{"received": 6, "run": 8, "painted": 12, "reported": 13}]}]}`
+	if err := json.Unmarshal([]byte(told), &status); err != nil {
+		t.Fatal(err)
+	}
+	got := status.Trace[0].took(time.UnixMilli(1000))
+	if want := []float64{0.5, 3, 2, 0.5, 0.5, 2, 4}; len(want) != len(legs) || !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -82,7 +140,7 @@ func TestPlot(t *testing.T) {
 			t.Fatalf("%v in\n%s", err, svg)
 		}
 	}
-	for want, n := range map[string]int{`fill="none"`: 4, `r="4"`: 8, "B &lt;2&gt;</text>": 1, "NaN": 0, "Inf": 0} {
+	for want, n := range map[string]int{`fill="none"`: 4, `r="4"`: 8, "B &lt;2&gt;</text>": 2, "NaN": 0, "Inf": 0} {
 		if got := strings.Count(svg, want); got != n {
 			t.Errorf("%q: got %d times, want %d, in\n%s", want, got, n, svg)
 		}
