@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/devserve/devserve/client"
+	"github.com/devserve/devserve/internal/wrap"
 )
 
 // A script is one of the client's, with its entity tag.
@@ -125,9 +126,6 @@ const (
 	// commandRate is how many such requests are heard in a second: what a page that logs in a loop sends beyond
 	// them is refused.
 	commandRate = 100
-
-	// bodyTimeout is how long the body of a request may take to come: it is small, and from this machine or near it.
-	bodyTimeout = 10 * time.Second
 )
 
 // serveNotify publishes a full reload: {"reason": "…"}, or no body.
@@ -254,15 +252,11 @@ func (h *Hub) command(w http.ResponseWriter, r *http.Request, v any) bool {
 	return true
 }
 
-// readBody reads r's body, up to a size in bytes, and does not wait for one that does not come.
+// readBody reads r's body, up to a size in bytes, and for no longer than ServeHTTP said by [wrap.Unread].
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	rc := http.NewResponseController(w)
-	if rc.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil { // not all writers can
-		defer rc.SetReadDeadline(time.Time{})
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err == nil {
-		w.Header().Del("Connection") // see ServeHTTP
+		wrap.Read(w)
 	}
 	return body, err
 }
