@@ -17,6 +17,13 @@ type jsonLines struct {
 	state state
 }
 
+// What a line has of errors.
+const (
+	jsonShown = 100
+	jsonNotes = 20      // of each
+	jsonBytes = 8 << 10 // bytes of a text or a line of code
+)
+
 type jsonReady struct {
 	Event string    `json:"event"` // "ready"
 	Time  time.Time `json:"time"`
@@ -108,7 +115,7 @@ func (j *jsonLines) print(at time.Time, event any) string {
 		}
 		b := jsonBuild{
 			Event: "built", Time: at, Build: e.Number, Source: e.Source, Files: append([]string{}, e.Files...), Entry: e.Entry, Did: e.Did,
-			Reason: e.Reason, Modules: e.Modules, MS: ms(e.Took), Clients: e.Clients, Fixed: fixed,
+			Reason: beginning(e.Reason), Modules: e.Modules, MS: ms(e.Took), Clients: e.Clients, Fixed: fixed,
 			Errors: jsonDiagnostics(e.Errors), Warnings: jsonDiagnostics(e.Warnings),
 		}
 		if len(e.Errors) > 0 {
@@ -124,7 +131,7 @@ func (j *jsonLines) print(at time.Time, event any) string {
 		if j.quiet {
 			return ""
 		}
-		return line(jsonText{Event: "reload", Time: at, Text: e.reason})
+		return line(jsonText{Event: "reload", Time: at, Text: beginning(e.reason)})
 	case commandState:
 		if j.quiet && e.Phase != command.Failed {
 			return ""
@@ -164,17 +171,30 @@ func traceOf(at time.Time, e server.Trace) jsonTrace {
 	return j
 }
 
+// jsonDiagnostics are as many as the event stream has.
 func jsonDiagnostics(ds []server.Diagnostic) (out []jsonDiagnostic) {
-	for _, d := range ds {
+	for i, d := range ds {
+		if i == jsonShown {
+			return append(out, jsonDiagnostic{jsonNote: jsonNote{Text: fmt.Sprintf("%d more are not shown", len(ds)-i)}})
+		}
 		j := jsonDiagnostic{jsonNote: jsonNote{
-			Text: d.Text, File: d.File, Line: d.Line, Column: d.Column, Length: d.Length, LineText: d.LineText,
+			Text: beginning(d.Text), File: beginning(d.File), Line: d.Line, Column: d.Column, Length: d.Length, LineText: beginning(d.LineText),
 		}}
-		for _, n := range d.Notes {
+		for _, n := range d.Notes[:min(len(d.Notes), jsonNotes)] {
+			n.Text, n.LineText = beginning(n.Text), beginning(n.LineText)
 			j.Notes = append(j.Notes, jsonNote(n))
 		}
 		out = append(out, j)
 	}
 	return out
+}
+
+// beginning is text, or the beginning of one that is too long.
+func beginning(text string) string {
+	if len(text) <= jsonBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:jsonBytes], "") + "…"
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

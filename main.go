@@ -146,7 +146,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			if err != nil {
 				return err
 			}
-			return serve(c.Context, o, newConsole(stdout, o))
+			return serve(c.Context, o, newConsole(stdout, o), stderr)
 		},
 		// In the environment a list has one value a line: globs and definitions contain commas.
 		SliceFlagSeparator: "\n",
@@ -188,7 +188,7 @@ func notify(c *cli.Context, stdout io.Writer) error {
 }
 
 // serve runs until ctx is done, which is how it should end, or something fails.
-func serve(ctx context.Context, o options, out *console) error {
+func serve(ctx context.Context, o options, out *console, stderr io.Writer) error {
 	began := time.Now()
 	defer out.close(grace)
 
@@ -251,6 +251,9 @@ func serve(ctx context.Context, o options, out *console) error {
 	dir := o.Dir
 	if abs, err := filepath.Abs(dir); err == nil && dir == "." {
 		dir = abs
+	}
+	if !addr.IP.IsLoopback() && (o.quiet || o.json) { // not even then without a word
+		fmt.Fprintf(stderr, "devserve: --host %s: %s\n", clean(o.host), exposed)
 	}
 	out.tell(ready{dir: dir, local: local, network: network, port: addr.Port, wanted: o.port, took: time.Since(began)})
 	if o.open {

@@ -14,8 +14,15 @@ import (
 // lateAfter is how long after a write the event may come without being worth a word: file systems' clocks tick every 4ms or 10ms.
 const lateAfter = 20 * time.Millisecond
 
-// diagnosticsShown is how many errors of a build are printed in full; the overlay has them all.
-const diagnosticsShown = 20
+// What is printed of errors: what fits a terminal. The overlay has more of them.
+const (
+	diagnosticsShown = 10
+	notesShown       = 5  // of each
+	linesShown       = 20 // of a text; those of more than maxFrame cells are cut
+)
+
+// exposed is said once when others than this machine can connect.
+const exposed = "Whoever reaches this machine can read the site and its sources there."
 
 // text is what a person reads.
 type text struct {
@@ -70,7 +77,7 @@ func (t *text) print(at time.Time, event any) string {
 		if t.quiet || !t.reloads.news(at, e) {
 			return ""
 		}
-		return t.time(at) + t.dim("page reloads: "+clean(e.reason)) + "\n"
+		return t.time(at) + t.dim("page reloads: "+excerpt(e.reason, "  ")) + "\n"
 	case commandState:
 		return t.command(at, e)
 	case printed:
@@ -104,7 +111,7 @@ func (t *text) ready(e ready) string {
 		fmt.Fprintf(&b, "  Network  %s\n", t.cyan(u))
 	}
 	if len(e.network) > 0 {
-		fmt.Fprintf(&b, "           %s\n", t.yellow("Whoever reaches this machine can read the site and its sources there."))
+		fmt.Fprintf(&b, "           %s\n", t.yellow(exposed))
 	}
 	if e.port != e.wanted && e.wanted != 0 {
 		fmt.Fprintf(&b, "\n  Port %d is in use, so this is %d.\n", e.wanted, e.port)
@@ -266,7 +273,7 @@ func done(e server.Build) string {
 		return "pages rendered anew"
 	case "page reload":
 		if e.Reason != "" {
-			return "page reload: " + clean(e.Reason)
+			return "page reload: " + excerpt(e.Reason, "  ")
 		}
 	}
 	return clean(e.Did)
@@ -283,7 +290,11 @@ func (t *text) diagnostics(label string, ds []server.Diagnostic) string {
 		t.diagnostic(&b, "  ", server.Note{
 			Text: d.Text, File: d.File, Line: d.Line, Column: d.Column, Length: d.Length, LineText: d.LineText,
 		})
-		for _, n := range d.Notes {
+		for i, n := range d.Notes {
+			if i == notesShown {
+				fmt.Fprintf(&b, "\n    and %d more notes\n", len(d.Notes)-i)
+				break
+			}
 			b.WriteString("\n    ")
 			t.diagnostic(&b, "    ", n)
 		}
@@ -296,7 +307,7 @@ func (t *text) diagnostic(b *strings.Builder, indent string, d server.Note) {
 	if at := place(d); at != "" {
 		b.WriteString(t.bold(at) + ": ")
 	}
-	b.WriteString(cleanLines(d.Text, indent) + "\n")
+	b.WriteString(excerpt(d.Text, indent) + "\n")
 	room := maxFrame
 	if t.width > 0 {
 		room = max(t.width-len(indent)-len("  12345 | "), 20)
@@ -319,9 +330,21 @@ func cleanLines(text, indent string) string {
 	return strings.Join(lines, "\n"+indent)
 }
 
+// excerpt is cleanLines for a text of any length.
+func excerpt(text, indent string) string {
+	lines := strings.SplitN(text, "\n", linesShown+1)
+	for i, line := range lines {
+		if i == linesShown {
+			line = fmt.Sprintf("… and %d more lines", strings.Count(line, "\n")+1)
+		}
+		lines[i] = head(clean(line[:min(len(line), 8*maxFrame)]), maxFrame)
+	}
+	return strings.Join(lines, "\n"+indent)
+}
+
 // place is "src/app.ts:12:5", without what is unknown.
 func place(d server.Note) string {
-	at := clean(d.File)
+	at := excerpt(d.File, "")
 	if at != "" && d.Line > 0 {
 		at += fmt.Sprintf(":%d", d.Line)
 		if d.Column > 0 {

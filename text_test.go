@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,8 +134,31 @@ func TestConsole(t *testing.T) {
 func TestManyErrors(t *testing.T) {
 	b := server.Build{Number: 1, Errors: make([]server.Diagnostic, 2*diagnosticsShown)}
 	got := (&text{}).print(at, b)
-	if n := strings.Count(got, "  error "); n != diagnosticsShown || !strings.Contains(got, "\n  and 20 more\n") {
+	if n := strings.Count(got, "  error "); n != diagnosticsShown || !strings.Contains(got, "\n  and 10 more\n") {
 		t.Errorf("%d errors shown in:\n%s", n, got)
+	}
+}
+
+// Whatever a compiler says, and how often, it neither fills the terminal nor a log.
+func TestEndlessErrors(t *testing.T) {
+	line := strings.Repeat("wörd\a ", 1<<13)
+	n := server.Note{Text: line + "\n" + strings.Repeat("l\n", 1<<20) + "end", File: line, Line: 1, Column: 1, LineText: line}
+	d := server.Diagnostic{Text: n.Text, File: n.File, Line: 1, Column: 1, LineText: line, Notes: slices.Repeat([]server.Note{n}, 1000)}
+	b := server.Build{Number: 1, Reason: line, Errors: slices.Repeat([]server.Diagnostic{d}, 300), Warnings: []server.Diagnostic{d}}
+	got := (&text{}).print(at, b)
+	if len(got) > 1<<20 || strings.Count(got, "\n") > 2000 {
+		t.Errorf("%d bytes, %d lines", len(got), strings.Count(got, "\n"))
+	}
+	for _, want := range []string{"wörd", "…", "… and 1048558 more lines", "and 995 more notes", "and 290 more"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%.300s", want, got)
+		}
+	}
+	b.Errors[0].File, b.Errors[0].Notes = "a.ts", nil
+	b.Errors = slices.Repeat(b.Errors[:1], 300)
+	b.Warnings = nil
+	if got = (&jsonLines{}).print(at, b); len(got) > 4<<20 || !strings.Contains(got, `"200 more are not shown"`) {
+		t.Errorf("%d bytes: %.300s", len(got), got)
 	}
 }
 
