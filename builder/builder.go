@@ -133,8 +133,13 @@ type Output struct {
 	ContentType string
 }
 
-// ErrNotFound says that there is no such file to build from.
-var ErrNotFound = errors.New("builder: no such file")
+// ErrNotFound says that there is no such file to build from, ErrClosed that Close was called.
+var (
+	ErrNotFound = errors.New("builder: no such file")
+	ErrClosed   = errors.New("builder: closed")
+)
+
+var errBroken = errors.New("builder: this cannot be built as it is")
 
 // resourcePrefix is where, below the base, pages find what [Builder.Resource] answers.
 const resourcePrefix = "_devserve/build/"
@@ -144,6 +149,7 @@ type Builder struct {
 	o        Options
 	log      *slog.Logger
 	resolver *resolver
+	closing  atomic.Bool
 
 	mu       sync.Mutex // held by a build and by whoever reads what it makes
 	jsx      jsx
@@ -230,7 +236,7 @@ func New(o Options) (*Builder, error) {
 // memory afterwards. A build that fails is reported to OnResult and answered
 // by the last good bundle, or by a script that waits for the fix. Without such a file it is [ErrNotFound].
 func (b *Builder) Script(ctx context.Context, path string) (Output, error) {
-	return b.serve(ctx, path, "script", func(m *module) *bundle { return b.script(m, true) })
+	return b.serve(ctx, path, "script", b.scriptOf)
 }
 
 // Worker is Script for workers, which may be classic scripts: nothing is exported.
@@ -242,6 +248,24 @@ func (b *Builder) Worker(ctx context.Context, path string) (Output, error) {
 func (b *Builder) Style(ctx context.Context, path string) (Output, error) {
 	return b.serve(ctx, path, "style", b.styleSheet)
 }
+
+// Prepare builds the script entry point at path before a page asks for it. Nothing is said of what is wrong
+// with it: a page that needs it may never come, and builds it again.
+func (b *Builder) Prepare(path string) {
+	abs, err := filepath.EvalSymlinks(filepath.Join(b.resolver.dir, filepath.FromSlash(path)))
+	if err != nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.add(b.resolver.target(abs, ""))
+	b.entries[m] = true
+	if b.want(m, true) == nil {
+		b.cached("script", m, b.scriptOf)
+	}
+}
+
+func (b *Builder) scriptOf(m *module) *bundle { return b.script(m, true) }
 
 func (b *Builder) serve(ctx context.Context, path, what string, assemble func(*module) *bundle) (Output, error) {
 	abs := filepath.Join(b.resolver.dir, filepath.FromSlash(path))
@@ -265,7 +289,7 @@ func (b *Builder) serve(ctx context.Context, path, what string, assemble func(*m
 		b.workers[m] = true
 	}
 	b.entries[m] = true
-	if err := b.want(m); err != nil {
+	if err := b.want(m, false); err != nil {
 		return Output{}, err
 	}
 	return b.cached(what, m, assemble).Output, nil
@@ -282,8 +306,9 @@ func (b *Builder) cached(what string, m *module, assemble func(*module) *bundle)
 	return out
 }
 
-// want makes m a root of the graph, and builds what that needs. It fails only by a panic.
-func (b *Builder) want(m *module) error {
+// want makes m a root of the graph, and builds what that needs. It fails by a panic, by Close, and, if nobody has asked for
+// m yet, by what is wrong with it.
+func (b *Builder) want(m *module, ahead bool) error {
 	if b.wanted[m] {
 		return nil
 	}
@@ -291,10 +316,11 @@ func (b *Builder) want(m *module) error {
 	b.wanted[m], b.fresh = true, m
 	defer func() { b.fresh = nil }()
 	b.build++
-	if b.o.OnBuilding != nil {
+	if b.o.OnBuilding != nil && !ahead {
 		b.o.OnBuilding(b.build, []string{})
 	}
 	r := Result{Build: b.build, Began: began, Entry: m.id, Files: []string{}}
+	var stopped error
 	err := b.guardBuild(r, func() {
 		b.resolver.forgetDirs()
 		var ms []*module
@@ -304,13 +330,21 @@ func (b *Builder) want(m *module) error {
 		end := beginBurst()
 		defer end()
 		r.Modules = b.discover(ms)
-		r = b.finish(r)
-		r.Took = time.Since(began)
-		b.report(r)
+		switch {
+		case b.closing.Load():
+			stopped = ErrClosed
+		case ahead && len(b.check()) > 0:
+			stopped = errBroken
+		default:
+			r = b.finish(r)
+			r.Took = time.Since(began)
+			b.report(r)
+		}
 	})
-	if err != nil {
+	if err = cmp.Or(err, stopped); err != nil {
 		delete(b.wanted, m) // who asks again builds again
 		delete(b.entries, m)
+		b.reshaped = true
 	}
 	return err
 }
@@ -340,7 +374,7 @@ func (b *Builder) discover(ms []*module) (count int) {
 			queue = b.renewDependencies()
 			found += len(queue)
 		}
-		if len(queue) == 0 {
+		if len(queue) == 0 || b.closing.Load() {
 			return count
 		}
 		part := queue[:min(wave, len(queue))]
@@ -466,6 +500,23 @@ func (b *Builder) renewDependencies() []*module {
 // finish ends a build: it collects what is wrong, or makes the next state the good one and says
 // what changed for the pages.
 func (b *Builder) finish(r Result) Result {
+	b.errors = b.check()
+	r.Errors = b.errors
+	if len(b.errors) == 0 {
+		r.Warnings = b.warnings()
+		b.commit(&r, b.pending)
+	} else {
+		b.commit(&r, b.unconcerned())
+		if b.fresh != nil {
+			b.commitFresh(&r)
+		}
+	}
+	r.Hash = hex.EncodeToString(b.sum[:])
+	return r
+}
+
+// check drops what nothing needs any more, and returns what is wrong with the next state.
+func (b *Builder) check() []Diagnostic {
 	if b.reshaped {
 		b.prune()
 		b.reshaped = false
@@ -479,19 +530,7 @@ func (b *Builder) finish(r Result) Result {
 		}
 	}
 	clear(b.suspects)
-	b.errors = b.collectErrors()
-	r.Errors = b.errors
-	if len(b.errors) == 0 {
-		r.Warnings = b.warnings()
-		b.commit(&r, b.pending)
-	} else {
-		b.commit(&r, b.unconcerned())
-		if b.fresh != nil {
-			b.commitFresh(&r)
-		}
-	}
-	r.Hash = hex.EncodeToString(b.sum[:])
-	return r
+	return b.collectErrors()
 }
 
 // collectErrors lists what is wrong with the modules that pages need, each thing once. While a
@@ -723,6 +762,9 @@ func (b *Builder) Rebuild(ctx context.Context, changed []string) {
 	r := Result{Build: b.build, Began: began, Files: files, Reload: reload}
 	b.guardBuild(r, func() {
 		r.Modules = b.discover(dirty)
+		if b.closing.Load() {
+			return
+		}
 		r = b.finish(r)
 		r.Updates = append(r.Updates, others...) // even if the build failed: a broken script is no reason to withhold a picture
 		r.Took = time.Since(began)
@@ -943,7 +985,7 @@ func (b *Builder) lazyModule(id string, from []string, build string) (Output, er
 		}
 		m = b.add(t)
 	}
-	if err := b.want(m); err != nil {
+	if err := b.want(m, false); err != nil {
 		return Output{}, err
 	}
 	if m.good == nil {
@@ -1024,8 +1066,9 @@ func (b *Builder) saveInputs() {
 	b.inputs = slices.Compact(paths)
 }
 
-// Close waits for a running build, and for what is being written to CacheDir.
+// Close ends a running build, and waits for what is being written to CacheDir.
 func (b *Builder) Close() error {
+	b.closing.Store(true)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cache.close()

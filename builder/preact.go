@@ -25,8 +25,9 @@ func (b *Builder) withPrefresh() bool {
 	if b.jsx.library != preact {
 		return false
 	}
-	major, ok := installedMajor(b.resolver.dir, "preact")
-	return ok && major >= 10
+	_, ok := installed(b.resolver.dir, "preact/package.json")
+	major, known := installedMajor(b.resolver.dir, "preact")
+	return ok && (!known || major >= 10)
 }
 
 // joinPreact lets a bundle of packages have prefresh in it.
