@@ -46,7 +46,7 @@ function start(): void {
     for (const d of errors) console.error(`[devserve] ${plain(d)}\n\nFix it and save: this page follows.`);
   });
   let leaving = false;
-  const { answered, traced, reload } = reloader({
+  const { answered, traced, reload, serverIs } = reloader({
     paused: (reason, now) => mark.show("paused", `Reloads paused (${reason}). Reload now`, 0, now),
     leaving() {
       // The next page asks for all that comes from here on. It must not be taken for seen.
@@ -215,6 +215,7 @@ function start(): void {
       if (up) console.info("[devserve] connected");
       if (up || wasUp) void loaded.then(() => tell(up ? "vite:ws:connect" : "vite:ws:disconnect", {}));
       wasUp ||= up;
+      serverIs(up || !wasUp);
       if (up) mark.hide("offline");
       else mark.show("offline", "devserve does not answer. Trying again…", awayAfter);
     },

@@ -31,6 +31,8 @@ export interface Reloader {
   traced: number;
   /** Reloads for `reason`, now or after a pause. The event `id` has then been answered. */
   reload(reason: string, id: string, traced: number): void;
+  /** Says whether the server is there. While it is not, reloads wait: nothing would bring the browser's error page back. */
+  serverIs(there: boolean): void;
 }
 
 export interface Hooks {
@@ -55,7 +57,11 @@ export function reloader(hooks: Hooks): Reloader {
   }
   let next = { reason: "", id: "", traced: 0, count: 0 };
   let waiting = false;
+  let away = false;
+  let due = false; // when the server is back
   const go = (): void => {
+    due = away;
+    if (away) return;
     console.info(`[devserve] reloading: ${next.reason}`);
     remember({ ...next, x: scrollX, y: scrollY });
     waiting = false;
@@ -69,7 +75,7 @@ export function reloader(hooks: Hooks): Reloader {
     reload(reason, id, traced) {
       const quick = performance.now() < series && !navigator.userActivation?.hasBeenActive;
       next = { reason, id, traced, count: quick ? (last?.count ?? 0) + 1 : 1 };
-      if (waiting) return; // not put off by what comes meanwhile, which the reload will show
+      if (waiting || due) return; // not put off by what comes meanwhile, which the reload will show
       const wait = pause(next.count);
       if (wait === 0) return go();
       waiting = true;
@@ -78,6 +84,10 @@ export function reloader(hooks: Hooks): Reloader {
       console.warn(
         `[devserve] ${next.count - 1} reloads in a row; the next one (${reason}) waits ${wait / 1000} s. Does loading this page change one of its files?`,
       );
+    },
+    serverIs(there) {
+      away = !there;
+      if (due) go();
     },
   };
 }

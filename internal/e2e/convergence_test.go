@@ -65,6 +65,7 @@ type garden struct {
 	home    string    // the URL that tabs visit
 	faulty  bool      // each round has one of the faults
 	wire    *wire     // between browser and server, if there is one
+	lost    int       // pages that a reader had to reload
 	instant time.Time // at which all is saved, unless it is zero
 }
 
@@ -189,7 +190,7 @@ func (g *garden) edit() {
 	case n < 63:
 		what = "break"
 		g.put(name, text()+"\n} ) (\n")
-	case n < 70 && !(g.faulty && strings.HasSuffix(name, ".js")): // see testFaults
+	case n < 70:
 		what = "delete"
 		g.put(name, "")
 	case n < 78: // there and back, and saved as another under its name
@@ -256,7 +257,7 @@ const looks = `(() => {
 func (g *garden) run(tabs, edits int) {
 	g.t.Helper()
 	if err := g.begin(tabs); err != nil {
-		g.t.Fatal(err)
+		g.t.Fatalf("%s: %v\n%s", g.file, err, g.report())
 	}
 	for edits > 0 {
 		g.past = append(g.past, maps.Clone(g.files))

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ var faults = []fault{
 	{"down", (*garden).kill, (*garden).start},
 	{"stopped", (*garden).quit, (*garden).start},
 	{"killed", nil, (*garden).restart},
+	{"killed at once", nil, (*garden).crash},
 	{"frozen tab", (*garden).freeze, (*garden).thaw},
 	{"clocks", (*garden).jump, (*garden).jumpBack},
 }
@@ -43,14 +45,42 @@ func (g *garden) lose() error {
 	return nil
 }
 
-// restart kills the server when the pages have taken the edits in: one that is being reloaded just then has nothing left
-// in it that could come back, but the browser's own error page.
+// restart kills the server when the pages have taken the edits in.
 func (g *garden) restart() error {
 	if err := g.settle(); err != nil {
 		return err
 	}
 	g.srv.end(true)
 	return g.startServer()
+}
+
+// crash kills the server while the pages take the edits in. One that loads itself anew just then may be left without a server in
+// the middle of that. If the client has come with it, it brings the page back. If not, nothing of ours runs in it, as in the
+// browser's own error page: that is the one end that a reader must mend, who reloads. All others must mend themselves.
+func (g *garden) crash() error {
+	g.srv.end(true)
+	if err := g.startServer(); err != nil {
+		return err
+	}
+	boot, _, _ := strings.Cut(g.srv.events.newest(), "-")
+	js := fmt.Sprintf(`(() => {
+		const { event } = globalThis.__devserve_client ?? {};
+		if (location.protocol === "chrome-error:" || document.readyState === "complete" && event === undefined) return "lost";
+		return event?.startsWith(%q) ? "back" : "under way";
+	})()`, boot+"-")
+	for _, b := range g.tabs {
+		if err := b.match(js, "^(lost|back)$"); err != nil {
+			return err
+		}
+		if b.now(js) != "lost" {
+			continue
+		}
+		g.lost++
+		if err := b.visit(g.home); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *garden) freeze() error { return g.lifecycle(page.SetWebLifecycleStateStateFrozen) }
@@ -203,5 +233,6 @@ func testFaults(t *testing.T, b *browser) {
 		}
 		g.faulty = true
 		g.run(3, edits)
+		t.Logf("%d edits, %d pages lost with the server", edits, g.lost)
 	})
 }

@@ -222,6 +222,8 @@ func command(b *browser) (string, error) {
 	return path, nil
 }
 
+// startBinary starts the command and waits until it says that it serves: before, who answers at the address may be another's
+// server, which came to the port first.
 func (h *host) startBinary() error {
 	path, err := h.front.scenario.browser.command()
 	if err != nil {
@@ -240,6 +242,7 @@ func (h *host) startBinary() error {
 	}
 	h.cmd = exec.Command(path, args...)
 	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
+	before := len(h.log.String())
 	if err := h.cmd.Start(); err != nil {
 		return err
 	}
@@ -248,7 +251,7 @@ func (h *host) startBinary() error {
 		defer close(ended)
 		h.cmd.Wait()
 	}()
-	h.stop = func(kill bool) {
+	stop := func(kill bool) {
 		if kill {
 			h.cmd.Process.Kill()
 		} else {
@@ -256,6 +259,20 @@ func (h *host) startBinary() error {
 		}
 		<-ended
 	}
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	late := time.After(limit)
+	for !strings.Contains(h.log.String()[before:], ", ready in ") {
+		select {
+		case <-look.C:
+		case <-ended:
+			return fmt.Errorf("server ended at its start: %s", h.log.String()[before:])
+		case <-late:
+			stop(true)
+			return fmt.Errorf("server is not ready: %s", h.log.String()[before:])
+		}
+	}
+	h.stop = stop
 	return nil
 }
 
@@ -428,6 +445,7 @@ type events struct {
 	mu   sync.Mutex
 	all  []event
 	news chan struct{} // closed and replaced when one comes
+	lost error         // why no more will come
 	from int           // where count begins
 }
 
@@ -444,6 +462,7 @@ func (e *events) read(ctx context.Context, url string, open chan<- error) {
 	retry := time.NewTicker(10 * time.Millisecond)
 	defer retry.Stop()
 	late := time.After(limit)
+	e.lose(nil)
 	var r *http.Response
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -470,6 +489,7 @@ func (e *events) read(ctx context.Context, url string, open chan<- error) {
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
+			e.lose(fmt.Errorf("stream of events: %w", err))
 			return
 		}
 		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
@@ -498,6 +518,18 @@ func (e *events) add(v event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, v)
+	e.tell()
+}
+
+// lose says why no more events will come, or that they will.
+func (e *events) lose(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost = err
+	e.tell()
+}
+
+func (e *events) tell() {
 	close(e.news)
 	e.news = make(chan struct{})
 }
@@ -506,9 +538,9 @@ func (e *events) add(v event) {
 func (e *events) told(file string) (id string, err error) {
 	timeout := time.After(limit)
 	for {
-		id, news := e.find(file)
-		if id != "" {
-			return id, nil
+		id, news, err := e.find(file)
+		if id != "" || err != nil {
+			return id, err
 		}
 		select {
 		case <-news:
@@ -518,7 +550,7 @@ func (e *events) told(file string) (id string, err error) {
 	}
 }
 
-func (e *events) find(file string) (id string, news <-chan struct{}) {
+func (e *events) find(file string) (id string, news <-chan struct{}, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	began := false
@@ -528,10 +560,10 @@ func (e *events) find(file string) (id string, news <-chan struct{}) {
 			var data struct{ Files []string }
 			began = json.Unmarshal([]byte(v.data), &data) == nil && slices.Contains(data.Files, file)
 		case began:
-			return v.id, nil
+			return v.id, nil, nil
 		}
 	}
-	return "", e.news
+	return "", e.news, e.lost
 }
 
 // builds returns how many builds ended since the last call of forget, without those of settle.
