@@ -27,6 +27,7 @@ import (
 //	write src/a.ts < b.txt     the same with the content of another file of the archive
 //	remove src/a.ts
 //	rename a.ts b.ts
+//	prepare FILE               before a page asks for it
 //	has / lacks REGEXP         the last bundle
 //	updates js /src/a.ts, css /a.css      what the last build tells the pages
 //	update REGEXP              the code of the last updates
@@ -138,6 +139,8 @@ func (s *site) step(line string) error {
 	var out Output
 	var err error
 	switch verb {
+	case "prepare":
+		s.b.Prepare(rest)
 	case "get":
 		s.entry = rest
 		out, err = s.b.Script(context.Background(), rest)

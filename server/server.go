@@ -337,6 +337,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		case <-ctx.Done():
 		}
 	}
+	var ahead sync.WaitGroup
+	ahead.Go(func() { s.prepare(ctx) })
+	defer ahead.Wait()
 	err = s.watcher.Run(ctx, func(b watcher.Batch) {
 		changed := make([]string, len(b.Changes))
 		for i, c := range b.Changes {
@@ -350,6 +353,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		s.builder.Rebuild(ctx, changed)
 		s.watcher.Watch(s.builder.Inputs())
 	})
+	cancel()
 	if err != nil {
 		return err
 	}

@@ -235,7 +235,7 @@ func (s *Server) output(w http.ResponseWriter, r *http.Request, out builder.Outp
 	switch {
 	case errors.Is(err, builder.ErrNotFound):
 		return errNotFound
-	case err != nil && r.Context().Err() != nil:
+	case err != nil && r.Context().Err() != nil, errors.Is(err, builder.ErrClosed):
 		return errGone
 	case err != nil:
 		s.log.Error("build cannot go on", "url", r.URL.Path, "err", err)
