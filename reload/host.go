@@ -49,7 +49,7 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request, navigate bool) bool 
 	if own := r.Header["Host"]; !ok || len(own) > 1 || len(own) == 1 && own[0] != r.Host {
 		return refuse(http.StatusBadRequest, "malformed Host")
 	}
-	if r.URL.Host != "" || r.URL.Scheme != "" {
+	if r.URL.Host != "" || r.URL.Scheme != "" || r.Method == http.MethodConnect {
 		return refuse(http.StatusBadRequest, "this is no proxy: ask for a path, not for a URL")
 	}
 	if !h.hosts.allow(host, r) {

@@ -45,6 +45,7 @@ func startBrowser(t *testing.T) *browser {
 		chromedp.WindowSize(1000, 700),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"),
 	)
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), o...) // t's own context ends before the cleanups
 	ctx, cancel := chromedp.NewContext(ctx)

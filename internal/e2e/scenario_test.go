@@ -48,6 +48,7 @@ func TestPages(t *testing.T) {
 	t.Run("Streams", func(t *testing.T) { testStreams(t, b) })
 	t.Run("Convergence", func(t *testing.T) { testConvergence(t, b) })
 	t.Run("Faults", func(t *testing.T) { testFaults(t, b) })
+	t.Run("Foreign", func(t *testing.T) { testForeign(t, b) })
 	t.Run("Built", func(t *testing.T) { testBuilt(t, b) })
 	t.Run("Scenarios", func(t *testing.T) {
 		files, err := filepath.Glob("testdata/*/*.txtar")
