@@ -28,8 +28,8 @@ const (
 
 // flush compares what is due, and returns it if it differs.
 func (t *tree) flush(now time.Time) (Batch, bool) {
-	if t.mustRescan() && !now.Before(t.rescanAt) {
-		t.rescan()
+	if t.lost != nil && !now.Before(t.rescanAt) {
+		t.rescan(t.source())
 	}
 	t.look(now)
 	if at, ok := t.settle.due(); !ok || now.Before(at) {

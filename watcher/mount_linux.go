@@ -1,8 +1,12 @@
 package watcher
 
 import (
+	"io"
 	"os"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // unsure are the file systems, by statfs(2), on which others than this system's programs write, or whose events do
@@ -21,12 +25,78 @@ func doubtful(dir string) string {
 	return unsure[uint32(st.Type)]
 }
 
-// device tells apart mounted file systems.
-func device(dir string) uint64 {
-	info, err := os.Stat(dir)
+// The mounts of this process's namespace. The kernel tells by poll(2) that something was mounted or unmounted, so that to
+// ask is one system call.
+type mounts struct {
+	table  *os.File
+	points map[string]string // what is mounted at a path
+}
+
+// openMounts returns nil if there is no table.
+func openMounts() *mounts {
+	// Not by os.Open: the runtime would poll it too, and take the answers away.
+	fd, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0
+		return nil
 	}
-	st, _ := info.Sys().(*syscall.Stat_t)
-	return uint64(st.Dev)
+	m := &mounts{table: os.NewFile(uintptr(fd), "mountinfo")}
+	m.points, _ = m.read()
+	return m
+}
+
+// changed returns where another thing may be mounted than when it was last called. A place that is below says true of is
+// among them whenever anything has changed: what is mounted there can have been mounted anew, and looks the same.
+func (m *mounts) changed(below func(point string) bool) (points []string) {
+	if m == nil {
+		return nil
+	}
+	fds := []unix.PollFd{{Fd: int32(m.table.Fd()), Events: unix.POLLPRI}}
+	if n, err := unix.Poll(fds, 0); n == 0 || err != nil {
+		return nil
+	}
+	now, err := m.read()
+	if err != nil {
+		return nil
+	}
+	for p, was := range m.points {
+		if now[p] != was || below(p) {
+			points = append(points, p)
+		}
+	}
+	for p := range now {
+		if _, ok := m.points[p]; !ok {
+			points = append(points, p)
+		}
+	}
+	m.points = now
+	return points
+}
+
+// read reads the table, whose format is that of proc_pid_mountinfo(5).
+func (m *mounts) read() (map[string]string, error) {
+	if _, err := m.table.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(m.table)
+	if err != nil {
+		return nil, err
+	}
+	points := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		point := escaped.Replace(f[4])
+		points[point] += strings.Join(f[:4], " ") + "\n" // mount, parent, device, its directory; one line for each that lies on another
+	}
+	return points, nil
+}
+
+var escaped = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+func (m *mounts) close() {
+	if m != nil {
+		m.table.Close()
+	}
 }

@@ -93,11 +93,9 @@ func TestReadAhead(t *testing.T) {
 	s.age("site/a.js", "site/d/b.js", "x.ts")
 	w, err := New([]string{s.path("site")}, s.options())
 	s.check(err)
-	src, err := openNotify()
-	s.check(err)
-	tr := newTree(t.Context(), w, src)
+	tr := newTree(t.Context(), w)
 	defer tr.close()
-	s.check(tr.start())
+	tr.start()
 	tr.setExtra([]string{s.path("x.ts")}, time.Time{})
 
 	s.write("site/d/b.js", "2") // between finding and reading ahead
@@ -135,15 +133,9 @@ func TestReadWhileComingAndGoing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := openNotify()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr := newTree(t.Context(), w, src)
+	tr := newTree(t.Context(), w)
 	defer tr.close()
-	if err := tr.start(); err != nil {
-		t.Fatal(err)
-	}
+	tr.start()
 	tr.handOn(Batch{Changes: []Change{{path, Remove}}}, func(Batch) {}) // which finds it there
 	tr.handle(event{path: dir, op: fsnotify.Create, at: tr.handed})     // and by now it is gone
 	b, ok := tr.flush(time.Now().Add(time.Hour))

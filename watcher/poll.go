@@ -1,6 +1,7 @@
 package watcher
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,6 +24,9 @@ const (
 	pollOften, oftenShare   = 100 * time.Millisecond, 20
 	pollSeldom, seldomShare = 10 * time.Second, 500
 
+	// rootEvery is how often roots and mounts are looked at. That takes a tenth of a millisecond.
+	rootEvery = time.Second
+
 	// slice is how long events wait for a round: two slices are still less than a person sees.
 	slice = 5 * time.Millisecond
 
@@ -30,7 +34,9 @@ const (
 	// machine that has no time for us.
 	grace = 2 * time.Second
 
-	maxRecent = 8    // directories that are looked at first
+	maxRecent = 16   // directories that are looked at first,
+	maxWhole  = 64   // up to so many files all of them,
+	maxHot    = 16   // beyond it so many that changed last
 	maxDoubts = 1000 // finds of a seldom round
 	relist    = 10   // each so many looks a directory is read although its time stamp is as it was: some have none
 )
@@ -58,6 +64,10 @@ type Status struct {
 	Mode        string `json:"mode"`        // "events", "poll", or "mixed" if a part is polled
 	Directories int    `json:"directories"` // that are watched either way
 	Polled      int    `json:"polled"`      // of these
+
+	// Reason is why it is not all events: the limit that is reached, with its cure, or else what is known of a file
+	// system. It is "" if nothing is polled, or only because [Options.Poll] is set.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Status may be called at any time; before Run all is zero. Safe for concurrent use.
@@ -68,14 +78,16 @@ func (w *Watcher) Status() Status {
 }
 
 func (t *tree) report() {
-	s := Status{"events", len(t.watches), len(t.polled)}
+	s := Status{Mode: "events", Directories: len(t.watches), Polled: len(t.polled)}
 	switch {
-	case t.opts.Poll:
-		s.Mode, s.Polled = "poll", s.Directories
-	case s.Polled > 0 && s.Polled == s.Directories:
+	case s.Polled == 0:
+	case s.Polled == s.Directories:
 		s.Mode = "poll"
-	case s.Polled > 0 || t.blind != nil:
+	default:
 		s.Mode = "mixed"
+	}
+	if why := cmp.Or(t.blind, t.refused, t.distrusted); s.Polled > 0 && why != nil {
+		s.Reason = why.Error()
 	}
 	t.mu.Lock()
 	t.status = s
@@ -83,14 +95,13 @@ func (t *tree) report() {
 }
 
 // partOf returns the part that a real directory belongs to.
-func (t *tree) partOf(real string) *part {
-	dev := device(real)
+func (t *tree) partOf(real string, id identity) *part {
+	dev := id.device()
 	p := t.parts[dev]
 	if p == nil {
 		p = &part{polled: t.opts.Poll}
 		if fs := t.doubtful(real); fs != "" && !p.polled {
-			p.polled = true
-			t.warn(fmt.Errorf("watcher: %q is on a file system (%s) where changes by others are not told: it is polled; the site is faster on a local one", real, fs))
+			t.distrustFor(p, fmt.Errorf("watcher: %q is on a file system (%s) where changes by others are not told: it is polled; the site is faster on a local one", real, fs))
 		}
 		t.parts[dev] = p
 	}
@@ -103,24 +114,53 @@ func (t *tree) distrust(path string) {
 	for dir != filepath.Dir(dir) && stat(dir).kind != directory {
 		dir = filepath.Dir(dir)
 	}
-	p := t.partOf(dir)
+	id, _ := identify(dir)
+	p := t.partOf(dir, id)
 	if p.polled {
 		return
 	}
-	p.polled = true
+	t.distrustFor(p, fmt.Errorf("watcher: %q changed and the system did not tell: its file system is polled from now on; --poll does so from the start", path))
 	for real, wt := range t.watches {
 		if wt.part == p {
 			t.polled[real] = true
 		}
 	}
 	t.often.at = time.Now()
-	t.warn(fmt.Errorf("watcher: %q changed and the system did not tell: its file system is polled from now on; --poll does so from the start", path))
 }
 
-// look does what is due of both rounds.
+// distrustFor polls p from now on, and says why.
+func (t *tree) distrustFor(p *part, why error) {
+	p.polled = true
+	t.distrusted = why
+	t.warn(why)
+}
+
+// missing reports whether there are events that could be had another time.
+func (t *tree) missing() bool { return t.blind != nil || t.refused != nil }
+
+// nextLook is when look has something to do.
+func (t *tree) nextLook() time.Time {
+	at := earlier(t.rootAt, t.seldom.at)
+	if len(t.polled) > 0 {
+		at = earlier(at, t.often.at)
+	}
+	if t.missing() {
+		at = earlier(at, t.retryAt)
+	}
+	return at
+}
+
+// look does what is due of everything that is not told by events.
 func (t *tree) look(now time.Time) {
 	if t.lost != nil {
 		return // everything will be compared
+	}
+	if t.missing() && !now.Before(t.retryAt) {
+		t.retry()
+	}
+	if !now.Before(t.rootAt) {
+		t.lookAtRoots()
+		t.rootAt = time.Now().Add(rootEvery)
 	}
 	if len(t.polled) > 0 && !now.Before(t.often.at) {
 		t.turn(&t.often, false)
@@ -140,13 +180,13 @@ func (t *tree) turn(r *round, seldom bool) {
 		t.gather(r, seldom)
 	}
 	for _, dir := range r.recent {
-		t.lookInto(dir, seldom, nil)
+		t.lookAgain(dir)
 	}
-	for len(r.dirs)+len(r.paths) > 0 && time.Since(begin) < slice {
+	for first := time.Now(); len(r.dirs)+len(r.paths) > 0 && time.Since(first) < slice; {
 		if len(r.dirs) > 0 {
 			t.lookInto(pop(&r.dirs), seldom, nil)
-		} else if path := pop(&r.paths); t.leadsElsewhere(path) {
-			t.find("", path, fsnotify.Create, seldom)
+		} else {
+			t.lookAt(pop(&r.paths), seldom)
 		}
 	}
 	r.at = time.Now().Add(r.share * time.Since(begin))
@@ -182,11 +222,9 @@ func (t *tree) settleDoubts(now time.Time) {
 		delete(t.doubts, path)
 		t.untold = true
 		if d.dir == "" {
-			if t.leadsElsewhere(path) {
-				t.find("", path, fsnotify.Create, false)
-			}
+			t.lookAt(path, false)
 		} else {
-			t.lookInto(d.dir, false, func(name string) bool { return filepath.Join(d.dir, name) == path })
+			t.lookInto(d.dir, false, []string{filepath.Base(path)})
 		}
 		t.untold = false
 	}
@@ -214,76 +252,169 @@ func (t *tree) find(dir, path string, op fsnotify.Op, seldom bool) {
 		t.revisit(path, op)
 		return
 	}
-	if r := &t.often; !slices.Contains(r.recent, dir) {
-		r.recent = append(r.recent, dir)
-		r.recent = r.recent[max(0, len(r.recent)-maxRecent):]
+	t.often.recent = latest(t.often.recent, dir, maxRecent)
+	if wt := t.watches[dir]; wt != nil {
+		wt.hot = latest(wt.hot, filepath.Base(path), maxHot)
 	}
 	t.dispatch(path, op)
 }
 
-// lookInto compares the directory real, or those of its entries that only wants.
-func (t *tree) lookInto(real string, seldom bool, only func(name string) bool) {
+// latest puts s at the end of list, which keeps its last n.
+func latest(list []string, s string, n int) []string {
+	list = append(slices.DeleteFunc(list, func(o string) bool { return o == s }), s)
+	return list[max(0, len(list)-n):]
+}
+
+// lookInto compares the directory real and its files, or only those that names has.
+func (t *tree) lookInto(real string, seldom bool, names []string) {
 	wt := t.watches[real]
 	if wt == nil || len(wt.dirs) == 0 {
 		return
 	}
-	info, err := os.Stat(real)
+	now, err := openFolder(real)
+	if err == nil {
+		defer now.close()
+	}
 	switch {
-	case os.IsNotExist(err), err == nil && !info.IsDir(), err == nil && wt.info != nil && !os.SameFile(wt.info, info):
+	case wt.lost(now.id, err):
 		t.at, t.unsure = time.Now(), false
-		t.unwatched(real, wt) // moved, unmounted, or another one in its place
+		t.unwatched(real, wt)
 		return
 	case err != nil:
 		return
 	}
-	wt.info = info
 	found := map[string]fsnotify.Op{}
 	for _, d := range wt.dirs {
-		for name, f := range d.files {
-			if d.links[name] || only != nil && !only(name) {
-				continue
-			}
-			info, err := os.Lstat(filepath.Join(real, name))
+		compare := func(name string, f file) {
+			g, ok := now.file(name)
 			switch {
-			case err != nil || !info.Mode().IsRegular():
+			case d.links[name]:
+			case !ok:
 				found[name] = fsnotify.Create
-			case differs(f, fileOf(info)) && !(seldom && t.isDirty(d, name)):
+			case differs(f, g) && !(seldom && t.isDirty(d, name)):
 				found[name] = fsnotify.Write
 			}
 		}
-	}
-	stamp := info.ModTime().UnixNano()
-	if wt.looks++; stamp != wt.stamp || wt.looks%relist == 0 {
-		if entries, err := readDir(real); err == nil {
-			there := make(map[string]bool, len(entries))
-			wt.stamp = stamp
-			if time.Since(info.ModTime()) < racy {
-				wt.stamp = 0
+		if names == nil {
+			for name, f := range d.files {
+				compare(name, f)
 			}
-			for _, e := range entries {
-				there[e.Name()] = true
-				if only != nil && !only(e.Name()) {
-					continue
-				}
-				for _, d := range wt.dirs {
-					if t.unknown(d, e) {
-						found[e.Name()] = fsnotify.Create
-						wt.stamp = 0
-					}
-				}
-			}
-			for _, d := range wt.dirs {
-				for name := range d.subs {
-					if !there[name] && (only == nil || only(name)) {
-						found[name] = fsnotify.Create
-						wt.stamp = 0
-					}
-				}
+		}
+		for _, name := range names {
+			if f, ok := d.files[name]; ok {
+				compare(name, f)
 			}
 		}
 	}
+	if wt.looks++; now.mtime != wt.stamp || wt.looks%relist == 0 {
+		wt.stamp = now.mtime
+		if !t.relist(real, wt, found) || time.Now().UnixNano()-now.mtime < int64(racy) {
+			wt.stamp = 0
+		}
+	}
 	for name, op := range found {
-		t.find(real, filepath.Join(real, name), op, seldom)
+		if !t.untold || slices.Contains(names, name) {
+			t.find(real, filepath.Join(real, name), op, seldom)
+		}
+	}
+}
+
+// relist adds to found the entries of a real directory that came and the directories that went. If there are any, or the
+// directory cannot be read, it is to be listed again: ok is false.
+func (t *tree) relist(real string, wt *watch, found map[string]fsnotify.Op) (ok bool) {
+	entries, err := readDir(real)
+	if err != nil {
+		return false
+	}
+	before := len(found)
+	there := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		there[e.Name()] = true
+		for _, d := range wt.dirs {
+			if t.unknown(d, e) {
+				found[e.Name()] = fsnotify.Create
+			}
+		}
+	}
+	for _, d := range wt.dirs {
+		for name := range d.subs {
+			if !there[name] {
+				found[name] = fsnotify.Create
+			}
+		}
+	}
+	return len(found) == before
+}
+
+// lookAgain compares a directory with a recent change: what changed once is changed again soon.
+func (t *tree) lookAgain(real string) {
+	wt := t.watches[real]
+	if wt == nil {
+		return
+	}
+	files := 0
+	for _, d := range wt.dirs {
+		files += len(d.files)
+	}
+	names := wt.hot
+	if files <= maxWhole {
+		names = nil
+	}
+	t.lookInto(real, false, names)
+}
+
+// lookAtRoots notices at once what no event tells of: what is mounted and unmounted, and what happens above the roots.
+func (t *tree) lookAtRoots() {
+	t.at, t.unsure = time.Now(), false
+	for _, root := range t.roots {
+		d := t.dirs[root]
+		if d != nil {
+			if wt := t.watches[d.real]; wt.lost(identify(d.real)) {
+				t.unwatched(d.real, wt)
+				continue
+			}
+		}
+		if t.leadsElsewhere(root) {
+			t.revisit(root, fsnotify.Create)
+		}
+	}
+	if points := t.mounts.changed(t.inRoot); len(points) > 0 {
+		t.mounted(points)
+	}
+}
+
+// inRoot reports whether a real path lies in a root.
+func (t *tree) inRoot(path string) bool {
+	return slices.ContainsFunc(t.real, func(root string) bool { return within(root, path) })
+}
+
+// mounted looks again at all that lies where something was mounted or unmounted: the watches there may stand on what is
+// hidden now, or nowhere.
+func (t *tree) mounted(points []string) {
+	there := map[string]*watch{}
+	kept := map[*part]bool{}
+	for real, wt := range t.watches {
+		if slices.ContainsFunc(points, func(p string) bool { return within(p, real) }) {
+			there[real] = wt
+		} else {
+			kept[wt.part] = true
+		}
+	}
+	maps.DeleteFunc(t.parts, func(_ uint64, p *part) bool { return !kept[p] }) // device numbers are used again
+	for _, real := range slices.Sorted(maps.Keys(there)) {
+		if t.watches[real] == there[real] {
+			t.unwatched(real, there[real])
+		}
+	}
+	for _, p := range points {
+		t.dispatch(p, fsnotify.Create) // it may be a file
+	}
+}
+
+// lookAt compares a path with a trail.
+func (t *tree) lookAt(path string, seldom bool) {
+	if t.leadsElsewhere(path) {
+		t.find("", path, fsnotify.Create, seldom)
 	}
 }
 
@@ -296,17 +427,20 @@ func (t *tree) isDirty(d *dir, name string) bool {
 // unknown reports whether the entry e belongs to d and is not known to.
 func (t *tree) unknown(d *dir, e os.DirEntry) bool {
 	name := e.Name()
-	path := filepath.Join(d.path, name)
-	_, file := d.files[name]
-	switch {
-	case e.Type().IsDir():
-		return d.subs[name] == nil && !t.ignore.match(d.root, path, true)
-	case e.Type().IsRegular():
-		return !file && !t.ignore.match(d.root, path, false)
-	case e.Type()&os.ModeSymlink != 0:
-		return !d.links[name] && !t.ignore.match(d.root, path, stat(path).kind == directory)
+	dir := e.IsDir()
+	var known bool
+	switch typ := e.Type(); {
+	case dir:
+		known = d.subs[name] != nil
+	case typ.IsRegular():
+		_, known = d.files[name]
+	case typ&os.ModeSymlink != 0:
+		known = d.links[name]
+		dir = !known && stat(filepath.Join(d.path, name)).kind == directory
+	default:
+		return false
 	}
-	return false
+	return !known && !t.ignore.match(d.root, filepath.Join(d.path, name), dir)
 }
 
 // leadsElsewhere reports whether a path with a trail leads to something else than is known.
@@ -327,7 +461,7 @@ func (t *tree) leadsElsewhere(path string) bool {
 	return d != nil && differs(d.files[filepath.Base(path)], now) && (now.kind != directory || t.dirs[path] == nil)
 }
 
-// errPolled is why a directory has no events when Options.Poll wants none.
+// errPolled is why a directory has no events of a source without any.
 var errPolled = errors.New("watcher: polled")
 
 // polled is a source without events.
@@ -336,9 +470,7 @@ type polled struct {
 	err chan error
 }
 
-func openPolled() (source, error) {
-	return polled{make(chan fsnotify.Event), make(chan error)}, nil
-}
+func newPolled() source { return polled{make(chan fsnotify.Event), make(chan error)} }
 
 func (p polled) add(string) error              { return errPolled }
 func (p polled) remove(string) error           { return nil }

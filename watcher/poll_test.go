@@ -72,11 +72,9 @@ func BenchmarkPoll(b *testing.B) {
 			}
 			w, err := New([]string{s.path("site")}, Options{Poll: true})
 			s.check(err)
-			src, err := openPolled()
-			s.check(err)
-			tree := newTree(b.Context(), w, src)
+			tree := newTree(b.Context(), w)
 			defer tree.close()
-			s.check(tree.start())
+			tree.start()
 			for b.Loop() {
 				tree.often.dirs, tree.often.paths = nil, nil
 				for tree.turn(&tree.often, false); len(tree.often.dirs)+len(tree.often.paths) > 0; {
@@ -152,7 +150,8 @@ func TestDoubtful(t *testing.T) {
 	}
 }
 
-// TestAncestorMoves renames what lies above the root, of which no event is asked for, and brings it back.
+// TestAncestorMoves renames what lies above the root, of which no event is asked for, and brings it back. Each is noticed
+// within about a second.
 func TestAncestorMoves(t *testing.T) {
 	inBubble(t, []string{"a: 1", "d/b: 1"}, Options{}, nil, func(b *bubble, w *Watcher) {
 		above := filepath.Dir(b.dir)
@@ -163,13 +162,13 @@ func TestAncestorMoves(t *testing.T) {
 		}{
 			{func() error { return os.Rename(above, above+".moved") }, []string{"remove a", "remove d/b"}},
 			{func() error { return os.Rename(above+".moved", above) }, []string{"create a", "create d/b"}},
-			{func() error { return os.WriteFile(filepath.Join(b.dir, "d", "b"), []byte("2"), 0o644) }, []string{"write d/b"}},
+			{func() error { b.save("d/b", "2"); return nil }, []string{"write d/b"}},
 		} {
 			w.Status() // its lock orders the test with Run, as an event would
 			if err := step.do(); err != nil {
 				t.Fatal(err)
 			}
-			b.pass(time.Minute)
+			b.pass(rootEvery + 100*ms)
 			want = append(want, step.want...)
 			slices.Sort(want)
 			if got := b.changes(); !slices.Equal(got, want) {

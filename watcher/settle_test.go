@@ -311,8 +311,8 @@ func TestOverflowWithoutInstances(t *testing.T) {
 	})
 }
 
-// TestOutOfWatches is refused a watch for one directory: it says so once, with the
-// cure, and compares what is there each second.
+// TestOutOfWatches is refused the watches of one directory: it says so once, with the
+// cure, and polls what is there, and that alone.
 func TestOutOfWatches(t *testing.T) {
 	var full atomic.Bool
 	full.Store(true)
@@ -330,6 +330,9 @@ func TestOutOfWatches(t *testing.T) {
 			!strings.Contains(b.errs[0].Error(), "sysctl") {
 			t.Fatalf("errors %q", b.errs)
 		}
+		if s := w.Status(); s.Mode != "mixed" || s.Polled != 2 || !strings.Contains(s.Reason, "max_user_watches") {
+			t.Errorf("status %+v", s)
+		}
 		b.save("a", "2")
 		b.pass(10 * ms)
 		b.write("d/e/c", "2") // no event
@@ -338,8 +341,11 @@ func TestOutOfWatches(t *testing.T) {
 		if got, want := b.changes(), []string{"create d/new", "write a", "write d/e/c"}; !slices.Equal(got, want) {
 			t.Errorf("\n got %q\nwant %q", got, want)
 		}
-		full.Store(false) // from the next comparison on there are events again
-		b.pass(2 * time.Second)
+		full.Store(false)
+		b.pass(retryEvery)
+		if s := w.Status(); s.Mode != "events" || s.Reason != "" {
+			t.Errorf("status %+v", s)
+		}
 		b.restart()
 		b.save("d/b", "2")
 		b.want("3ms write d/b")
@@ -349,34 +355,60 @@ func TestOutOfWatches(t *testing.T) {
 	})
 }
 
+// TestNoWatchesAtAll has a limit that leaves no event at first: everything is polled, which is said with the cure, until
+// events can be had.
 func TestNoWatchesAtAll(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		open func() (source, error)
-		want string
+		open func(b *bubble) (source, error)
+		cure string
 	}{
-		{"instances", func() (source, error) { return nil, os.NewSyscallError("inotify_init1", syscall.EMFILE) }, "fs.inotify.max_user_instances"},
-		{"watches", func() (source, error) {
-			f := newFake()
-			f.refuse = func(string) error { return os.NewSyscallError("inotify_add_watch", syscall.ENOSPC) }
-			return f, nil
+		{"instances", func(b *bubble) (source, error) {
+			return nil, os.NewSyscallError("inotify_init1", syscall.EMFILE)
+		}, "fs.inotify.max_user_instances"},
+		{"watches", func(b *bubble) (source, error) {
+			b.fakes[0].refuse = func(string) error { return os.NewSyscallError("inotify_add_watch", syscall.ENOSPC) }
+			return b.fakes[0], nil
 		}, "fs.inotify.max_user_watches"},
+		{"no inotify", func(b *bubble) (source, error) {
+			return nil, os.NewSyscallError("inotify_init1", syscall.ENOSYS)
+		}, "inotify_init1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w, err := New([]string{t.TempDir()}, Options{})
-			if err != nil {
-				t.Fatal(err)
+			full := true // guarded by the lock of Status
+			open := func(b *bubble) (source, error) {
+				if full {
+					return tt.open(b)
+				}
+				return b.fakes[len(b.fakes)-1], nil
 			}
-			w.open = tt.open
-			err = w.Run(t.Context(), func(Batch) {})
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("got %v, want it to name %s", err, tt.want)
-			}
-			select {
-			case <-w.Ready():
-				t.Error("ready")
-			default:
-			}
+			inBubble(t, []string{"a: 1", "d/b: 1"}, Options{}, open, func(b *bubble, w *Watcher) {
+				if s := w.Status(); s.Mode != "poll" || s.Polled != 3 || !strings.Contains(s.Reason, tt.cure) {
+					t.Fatalf("status %+v", s)
+				}
+				b.write("d/b", "2") // no event
+				b.write("d/new/c", "1")
+				b.pass(200 * ms)
+				if got, want := b.changes(), []string{"create d/new/c", "write d/b"}; !slices.Equal(got, want) {
+					t.Errorf("\n got %q\nwant %q", got, want)
+				}
+				if len(b.errs) != 1 || !strings.Contains(b.errs[0].Error(), tt.cure) {
+					t.Errorf("errors %q", b.errs)
+				}
+
+				b.fakes[0].mu.Lock()
+				full, b.fakes[0].refuse = false, nil
+				b.fakes[0].mu.Unlock()
+				w.Status()
+				b.write("a", "2")
+				b.pass(2 * retryEvery)
+				if s := w.Status(); s.Mode != "events" || s.Reason != "" {
+					t.Errorf("status %+v", s)
+				}
+				b.restart()
+				b.save("d/new/c", "2")
+				b.want("3ms write d/new/c")
+			})
 		})
 	}
 }

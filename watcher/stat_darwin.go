@@ -5,7 +5,10 @@ import (
 	"syscall"
 )
 
-const nonblock = syscall.O_NONBLOCK
+const (
+	nonblock = syscall.O_NONBLOCK
+	openOnly = syscall.O_RDONLY
+)
 
 func inodeOf(info fs.FileInfo) (inode uint64, ctime int64) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {

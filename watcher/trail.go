@@ -1,11 +1,13 @@
 package watcher
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,15 +23,29 @@ const maxLinks = 40
 
 // A watch is what depends on the events of one real directory.
 type watch struct {
-	stands bool
-	dirs   []*dir                     // that it is shown as
-	names  map[string]map[string]bool // entry → paths with a step here
-	part   *part
+	stands  bool
+	refused bool                       // for want of watches
+	dirs    []*dir                     // that it is shown as
+	names   map[string]map[string]bool // entry → paths with a step here
+	part    *part
+	id      identity // of the directory on which it stands
 
-	// What a round has seen: the directory, its time of writing, and how often.
-	info  os.FileInfo
+	// What a round has seen: the directory's time of writing, how often, and which entries changed last.
 	stamp int64
 	looks int
+	hot   []string
+}
+
+// lost reports whether wt's directory is gone, be it moved or unmounted, or another one is at its path: now, or err says
+// why that is not known.
+func (wt *watch) lost(now identity, err error) bool {
+	switch {
+	case err != nil:
+		return os.IsNotExist(err) || errors.Is(err, syscall.ENOTDIR)
+	case wt.id == identity{}:
+		wt.id = now
+	}
+	return !wt.id.same(now)
 }
 
 // An extra is a path given to [Watcher.Watch].
@@ -137,19 +153,37 @@ func (t *tree) watch(real string) *watch {
 	wt := t.watches[real]
 	if wt == nil {
 		wt = &watch{}
+		wt.id, _ = identify(real)
 		t.watches[real] = wt
-		if wt.part = t.partOf(real); wt.part.polled {
-			t.polled[real] = true
-		}
+		wt.part = t.partOf(real, wt.id)
 	}
 	if !wt.stands {
-		if err := t.feed.src.add(real); err != nil {
-			t.fail(real, err)
-		} else {
-			wt.stands = true
-		}
+		t.place(real, wt)
 	}
 	return wt
+}
+
+// place asks for the events of a real directory. Without them, it is polled.
+func (t *tree) place(real string, wt *watch) {
+	err := t.feed.src.add(real)
+	wt.stands = err == nil
+	wt.refused = false
+	poll := wt.part.polled
+	switch {
+	case err == nil:
+	case errors.Is(err, errPolled):
+		poll = true
+	case os.IsNotExist(err), os.IsPermission(err), errors.Is(err, syscall.ENAMETOOLONG):
+		t.opts.Log.Debug("no watch", "path", real, "err", err)
+	default:
+		wt.refused, poll = true, true
+		t.refuse(real, err)
+	}
+	if poll {
+		t.polled[real] = true
+	} else {
+		delete(t.polled, real)
+	}
 }
 
 // release removes the watch of a real directory if nothing depends on it.

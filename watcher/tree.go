@@ -2,7 +2,6 @@ package watcher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -52,11 +50,15 @@ type tree struct {
 	settle settle
 
 	parts  map[uint64]*part // by device
-	polled map[string]bool  // watches whose events are not relied on, by real path
+	polled map[string]bool  // watches whose events are not relied on or that do not stand, by real path
 	often  round            // of these
 	seldom round            // of all others
 	doubts map[string]doubt // by path
 	untold bool             // what is handled was found, and no event told of it
+
+	distrusted error // why a part is polled; nil if none is
+	mounts     *mounts
+	rootAt     time.Time // when to look at the roots and the mounts
 
 	starting bool // what is found now is what was there before
 	keep     bool // watches that nothing depends on now may be needed again
@@ -64,8 +66,10 @@ type tree struct {
 
 	lost       error     // why events are missing; nil if none are
 	lostUnsure bool      // some were lost while onBatch ran
-	blind      error     // why some directory has no events; nil if all have
-	rescanAt   time.Time // when to compare everything, if lost or blind
+	rescanAt   time.Time // when to compare everything, if lost
+	blind      error     // why no source could be opened; nil if it is
+	refused    error     // why some directory has no watch; nil if all have
+	retryAt    time.Time // when to ask again, if blind or refused
 	warned     map[string]bool
 }
 
@@ -84,17 +88,19 @@ const (
 	// what links to links to links can make of a small tree.
 	maxNames = 8
 
-	// pollEvery is how often a tree with blind spots is compared. However often it
-	// would be necessary, comparing takes no more than a twentieth of the time.
-	pollEvery = time.Second
-	pollShare = 20
+	// rescanShare is one in how much of the time goes into comparing everything,
+	// however often events are lost.
+	rescanShare = 20
+
+	// retryEvery is how often events are asked for again where they were refused: one
+	// system call, if they still are.
+	retryEvery = 2 * time.Second
 )
 
-func newTree(ctx context.Context, w *Watcher, src source) *tree {
+func newTree(ctx context.Context, w *Watcher) *tree {
 	t := &tree{
 		Watcher:   w,
 		ctx:       ctx,
-		feed:      newFeed(src),
 		dirs:      map[string]*dir{},
 		watches:   map[string]*watch{},
 		trails:    map[string][]step{},
@@ -110,7 +116,10 @@ func newTree(ctx context.Context, w *Watcher, src source) *tree {
 		doubts:    map[string]doubt{},
 		often:     round{every: pollOften, share: oftenShare},
 		seldom:    round{every: pollSeldom, share: seldomShare, at: time.Now().Add(pollSeldom)},
+		mounts:    openMounts(),
+		rootAt:    time.Now().Add(rootEvery),
 	}
+	t.feed = newFeed(t.source())
 	for _, root := range w.roots {
 		if real, err := filepath.EvalSymlinks(root); err == nil {
 			t.real = append(t.real, real)
@@ -119,24 +128,59 @@ func newTree(ctx context.Context, w *Watcher, src source) *tree {
 	return t
 }
 
-func (t *tree) close() { t.feed.close() }
+func (t *tree) close() {
+	t.feed.close()
+	t.mounts.close()
+}
 
-// start enters the roots. It fails when no watch at all could be placed.
-func (t *tree) start() error {
+// source opens a source of events, or one without any for as long as the system has none to give.
+func (t *tree) source() source {
+	src, err := t.open()
+	if err == nil {
+		t.blind = nil
+		return src
+	}
+	t.blind = fmt.Errorf("watcher: start: %w", cure(err))
+	t.retryAt = time.Now().Add(retryEvery)
+	t.warn(t.blind)
+	return newPolled()
+}
+
+// retry asks again for the events that were refused.
+func (t *tree) retry() {
+	t.retryAt = time.Now().Add(retryEvery)
+	if t.blind != nil {
+		if src, err := t.open(); err == nil {
+			t.blind = nil
+			t.rescan(src)
+		}
+		return
+	}
+	t.refused = nil
+	for real, wt := range t.watches {
+		if !wt.refused {
+			continue
+		}
+		if t.place(real, wt); wt.refused {
+			return // so will the others be
+		}
+		t.lookInto(real, false, nil)
+		for _, paths := range wt.names {
+			for path := range maps.Clone(paths) {
+				t.lookAt(path, false)
+			}
+		}
+	}
+}
+
+// start enters the roots.
+func (t *tree) start() {
 	t.starting = true
 	t.at = time.Now()
 	for _, root := range t.roots {
 		t.enter(root, nil)
 	}
 	t.starting = false
-	if t.blind != nil {
-		for _, wt := range t.watches {
-			if wt.stands {
-				return nil
-			}
-		}
-	}
-	return t.blind
 }
 
 // takeIn handles the events that have come.
@@ -447,27 +491,20 @@ func (t *tree) unlink(d *dir, name string) {
 	delete(d.links, name)
 }
 
-// rescan compares everything. After a loss all watches are placed anew, by a new
-// source: which directory an old one stands on now, nobody knows.
-func (t *tree) rescan() {
+// rescan compares everything. All watches are placed anew, by another source: which
+// directory an old one stands on now, nobody knows.
+func (t *tree) rescan(src source) {
 	t.takeIn()
 	t.at = time.Now()
-	t.unsure = t.lost != nil && (t.lostUnsure || t.whileRead(t.at))
+	t.unsure = t.lostUnsure || t.whileRead(t.at)
 	t.lostUnsure = false
-	t.opts.Log.Debug("compare everything", "lost", t.lost, "blind", t.blind)
-	if t.lost != nil {
-		if src, err := t.open(); err != nil {
-			t.warn(fmt.Errorf("watcher: start again: %w", cure(err)))
-		} else {
-			t.feed.close()
-			t.feed = newFeed(src)
-			t.lost = nil
-			t.watches = map[string]*watch{}
-			t.polled = map[string]bool{}
-			t.trails = map[string][]step{}
-		}
-	}
-	t.blind = nil
+	t.opts.Log.Debug("compare everything", "lost", t.lost)
+	t.feed.close()
+	t.feed = newFeed(src)
+	t.lost, t.refused = nil, nil
+	t.watches = map[string]*watch{}
+	t.polled = map[string]bool{}
+	t.trails = map[string][]step{}
 	clear(t.doubts)
 	t.keep = true
 	old := map[string]file{}
@@ -495,12 +532,7 @@ func (t *tree) rescan() {
 	for real, wt := range t.watches {
 		t.release(real, wt)
 	}
-
-	pause := pollShare * time.Since(t.at)
-	if t.lost != nil || t.blind != nil {
-		pause = max(pause, pollEvery)
-	}
-	t.rescanAt = time.Now().Add(pause)
+	t.rescanAt = time.Now().Add(rescanShare * time.Since(t.at))
 }
 
 // known is what is known of path.
@@ -514,23 +546,18 @@ func (t *tree) known(path string) file {
 	return file{}
 }
 
-// due is when flush has something to do; ok is false when there is nothing.
-func (t *tree) due() (at time.Time, ok bool) {
-	at, ok = t.settle.due()
-	next := t.seldom.at
-	if len(t.polled) > 0 {
-		next = earlier(next, t.often.at)
+// due is when flush has something to do.
+func (t *tree) due() time.Time {
+	at, ok := t.settle.due()
+	next := t.rescanAt
+	if t.lost == nil {
+		next = t.nextLook()
 	}
-	if t.lost == nil && (!ok || next.Before(at)) {
-		at, ok = next, true
+	if !ok {
+		return next
 	}
-	if t.mustRescan() && (!ok || t.rescanAt.Before(at)) {
-		return t.rescanAt, true
-	}
-	return at, ok
+	return earlier(at, next)
 }
-
-func (t *tree) mustRescan() bool { return t.lost != nil || t.blind != nil }
 
 // warn tells OnError once for each message.
 func (t *tree) warn(err error) {
@@ -540,23 +567,17 @@ func (t *tree) warn(err error) {
 	}
 }
 
-// fail notes that dir could not be watched.
-func (t *tree) fail(dir string, err error) {
-	switch {
-	case errors.Is(err, errPolled):
-		return
-	case os.IsNotExist(err), os.IsPermission(err), errors.Is(err, syscall.ENAMETOOLONG):
-		t.opts.Log.Debug("no watch", "path", dir, "err", err)
-		return
-	case limited(err) && t.warned["limit"]:
-	default:
-		t.warned["limit"] = t.warned["limit"] || limited(err)
-		t.warn(fmt.Errorf("watcher: add %q: %w", dir, cure(err)))
+// refuse notes that dir has no watch, and says so once for all that a limit concerns.
+func (t *tree) refuse(dir string, err error) {
+	if t.refused == nil {
+		t.refused = fmt.Errorf("watcher: add %q: %w", dir, cure(err))
+		t.retryAt = time.Now().Add(retryEvery)
 	}
-	if t.blind == nil {
-		t.blind = fmt.Errorf("watcher: add %q: %w", dir, cure(err))
-		t.rescanAt = time.Now().Add(pollEvery)
+	if limited(err) && t.warned["limit"] {
+		return
 	}
+	t.warned["limit"] = t.warned["limit"] || limited(err)
+	t.warn(fmt.Errorf("watcher: add %q: %w", dir, cure(err)))
 }
 
 // within reports whether path is dir or lies below it, for cleaned paths.

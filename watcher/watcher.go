@@ -53,7 +53,7 @@ type Options struct {
 
 	// OnError is told, from Run's goroutine, what leaves a part of the tree without
 	// events, such as a limit of the system, once for each cause and with the cure.
-	// That part is compared from time to time instead. Nil logs it.
+	// That part is polled instead, and for a limit only as long as it is reached. Nil logs it.
 	OnError func(error)
 
 	Log *slog.Logger // debug records; nil discards them
@@ -140,7 +140,7 @@ func New(roots []string, o Options) (*Watcher, error) {
 		wake:     make(chan struct{}, 1),
 	}
 	if o.Poll {
-		w.open = openPolled
+		w.open = func() (source, error) { return newPolled(), nil }
 	}
 	for _, root := range roots {
 		abs, err := filepath.Abs(root)
@@ -194,8 +194,8 @@ func (w *Watcher) Watch(paths []string) {
 // written meanwhile is in the next Batch even if its content is equal in the end,
 // as onBatch may have read it halfway. Run may be called once.
 //
-// An error means that nothing can be watched at all; when a limit of the system is
-// the cause it says which, and how to raise it.
+// Where no events can be had, be it for the whole tree, it is polled, and [Watcher.Status] says why. The only error is
+// that Run was called before.
 func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	w.mu.Lock()
 	ran := w.ran
@@ -206,15 +206,9 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	}
 
 	start := time.Now()
-	src, err := w.open()
-	if err != nil {
-		return fmt.Errorf("watcher: start: %w", cure(err))
-	}
-	t := newTree(ctx, w, src)
+	t := newTree(ctx, w)
 	defer t.close()
-	if err := t.start(); err != nil {
-		return err
-	}
+	t.start()
 	t.setExtra(w.takeExtra(), time.Time{})
 	if ctx.Err() != nil {
 		return nil
@@ -234,10 +228,7 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 		if t.ahead.left() && len(t.dirty) == 0 { // nothing is read ahead while a change settles
 			idle = always
 		}
-		timer.Stop()
-		if at, ok := t.due(); ok {
-			timer.Reset(time.Until(at))
-		}
+		timer.Reset(time.Until(t.due()))
 		select {
 		case <-ctx.Done():
 			return nil
