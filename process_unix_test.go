@@ -82,7 +82,12 @@ func (p *running) said(t *testing.T, text string) int {
 
 func (p *running) write(t *testing.T, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o666); err != nil {
+	path := filepath.Join(p.dir, name)
+	err := os.MkdirAll(filepath.Dir(path), 0o777)
+	if err == nil {
+		err = os.WriteFile(path, []byte(text), 0o666)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -320,4 +325,63 @@ func TestLargeFile(t *testing.T) {
 		}
 	}
 	endSite(t, p, os.Interrupt)
+}
+
+// The clock is no witness: what has changed is shown, whatever time its file has and whatever size.
+func TestTimesOfFiles(t *testing.T) {
+	const big = 5 << 20
+	files := map[string]func(text string) string{
+		"index.html":              func(text string) string { return "<!doctype html>" + text },
+		"a.ts":                    func(text string) string { return "import 'p'; console.log('" + text + "')" },
+		"big.bin":                 func(text string) string { return text + strings.Repeat(" ", big) },
+		"node_modules/p/index.js": func(text string) string { return "console.log('" + text + "')" },
+	}
+	first := map[string]string{}
+	for name, content := range files {
+		first[name] = content("the first")
+	}
+	p := startSite(t, ":", first)
+	past := time.Date(1985, 10, 26, 8, 15, 0, 0, time.UTC)
+	tags := map[string]string{}
+	for i, at := range []time.Time{past, past, time.Now().AddDate(10, 0, 0), past, past} {
+		for name, content := range files {
+			text := fmt.Sprintf("edit %d of %s", i, name)
+			p.write(t, name, content(text))
+			if err := os.Chtimes(filepath.Join(p.dir, name), at, at); err != nil {
+				t.Fatal(err)
+			}
+			url := name
+			if strings.HasPrefix(name, "node_modules/") {
+				url = "a.ts" // which imports it
+			}
+			soon(t, func() error {
+				got, status, err := fetch("GET", "http://"+p.addr+"/"+url, http.Header{"If-None-Match": {tags[url]}})
+				if err != nil || status != 200 || !strings.Contains(got, text) {
+					return fmt.Errorf("%s, %d: %v, %d: %.300s", name, i, err, status, got)
+				}
+				for line := range strings.Lines(got) {
+					if tag, ok := strings.CutPrefix(line, "Etag: "); ok {
+						tags[url] = strings.TrimSpace(tag)
+					}
+				}
+				return nil
+			})
+		}
+	}
+	endSite(t, p, os.Interrupt)
+}
+
+// A process that was stopped for longer than any heartbeat goes on: so it is when a laptop sleeps, as its timers stand still then.
+func TestSuspend(t *testing.T) {
+	p := startSite(t, ":", map[string]string{"a.ts": "console.log(1)"})
+	until := p.stream(t)
+	mustGet(t, "http://"+p.addr+"/a.ts", "console.log(1)")
+	p.Process.Signal(syscall.SIGSTOP)
+	p.write(t, "a.ts", "console.log('while it slept')")
+	exec.Command("sleep", "3").Run()
+	p.Process.Signal(syscall.SIGCONT)
+	until("while it slept")
+	until("heartbeat")
+	p.edits(t)
+	endSite(t, p, syscall.SIGTERM)
 }

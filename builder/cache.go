@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/devserve/devserve/internal/ctime"
 	"github.com/evanw/esbuild/pkg/api"
 )
 
@@ -441,7 +442,7 @@ func regular(path string) error {
 }
 
 // Dependencies are kept whole. Their key is what they offer; they hold while every file that went in,
-// and every package.json and lock file beside, has the size and the time that it had.
+// and every package.json and lock file beside, has the size and the times that it had.
 
 func (b *Builder) recallDependencies(ms []*module) *dependencies {
 	if b.cache == nil {
@@ -476,7 +477,7 @@ func (b *Builder) rememberDependencies(d *dependencies, began time.Time) {
 		return
 	}
 	for _, path := range d.inputs {
-		if info, err := os.Stat(path); err != nil || info.ModTime().After(began.Add(-10*time.Millisecond)) {
+		if info, err := os.Stat(path); err != nil || ctime.Of(info).After(began.Add(-ctime.Tick)) {
 			return // it may have changed while it was being read
 		}
 	}
@@ -508,7 +509,7 @@ func stamp(paths []string) string {
 	h := sha256.New()
 	add := func(path string) {
 		if info, err := os.Stat(path); err == nil {
-			fmt.Fprintln(h, path, info.Size(), info.ModTime().UnixNano())
+			fmt.Fprintln(h, path, info.Size(), info.ModTime().UnixNano(), ctime.Of(info).UnixNano())
 		} else {
 			fmt.Fprintln(h, path, "none")
 		}

@@ -5,10 +5,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/devserve/devserve/internal/ctime"
 	"golang.org/x/tools/txtar"
 )
 
@@ -119,6 +121,7 @@ func TestCacheDependencies(t *testing.T) {
 	past := mtime(t, old).Add(-1e9 * 60)
 	for _, name := range []string{"index.js", "jsx-dev-runtime.js", "package.json"} {
 		must(t, os.Chtimes(s.path("node_modules/react/"+name), past, past))
+		settle(t, s.path("node_modules/react/"+name))
 	}
 	s.bundle(t, s.b)
 	must(t, s.b.Close())
@@ -286,4 +289,39 @@ func mtime(t *testing.T, path string) time.Time {
 	info, err := os.Stat(path)
 	must(t, err)
 	return info.ModTime()
+}
+
+// npm gives every file the same time: a package that is another one of the same size is compiled.
+func TestCacheOfPackageSetBack(t *testing.T) {
+	cache := t.TempDir()
+	s := newSite(t, &txtar.Archive{Files: []txtar.File{
+		{Name: "main.js", Data: []byte("import 'p'")},
+		{Name: "node_modules/p/index.js", Data: []byte("console.log('one')")},
+	}}, Options{})
+	old := time.Date(1985, 10, 26, 8, 15, 0, 0, time.UTC)
+	path := s.path("node_modules/p/index.js")
+	for _, text := range []string{"one", "two", "six"} {
+		must(t, os.WriteFile(path, []byte("console.log('"+text+"')"), 0o666))
+		must(t, os.Chtimes(path, old, old))
+		settle(t, path)
+		for range 2 {
+			b := s.reopen(t, cache)
+			out, err := b.Script(context.Background(), "main.js")
+			must(t, err)
+			must(t, b.Close())
+			if !strings.Contains(string(out.Body), text) {
+				t.Errorf("no %q in what is kept", text)
+			}
+		}
+	}
+}
+
+// settle waits until a change of the file would give it another time: what was made of it before is not kept.
+func settle(t *testing.T, path string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	must(t, err)
+	for ctime.Fresh(info) {
+		runtime.Gosched()
+	}
 }

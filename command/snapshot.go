@@ -8,10 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-)
 
-// racy is how far apart two writes must be for their modification times to differ on every file system in use.
-const racy = 50 * time.Millisecond
+	"github.com/devserve/devserve/internal/ctime"
+)
 
 // A snapshot is the content that each watched file had when it was last looked at. It is used by one goroutine.
 type snapshot struct {
@@ -21,7 +20,7 @@ type snapshot struct {
 
 type content struct {
 	size    int64
-	time    time.Time // of modification
+	time    time.Time // of the last change
 	certain bool      // time is that of no later write
 	sum     [sha256.Size]byte
 }
@@ -138,7 +137,7 @@ func (s *snapshot) watched(p string) bool {
 // files than before. With info, which a walk has found, a file of known size and time is not read.
 func (s *snapshot) compare(p string, info fs.FileInfo) (differs, embeds bool) {
 	old, known := s.files[p]
-	if info != nil && known && old.certain && old.size == info.Size() && old.time.Equal(info.ModTime()) {
+	if info != nil && known && old.certain && old.size == info.Size() && old.time.Equal(ctime.Of(info)) {
 		return false, false
 	}
 	now, goText, err := read(p)
@@ -172,7 +171,7 @@ func read(p string) (content, []byte, error) {
 	if err != nil {
 		return content{}, nil, err
 	}
-	c := content{size: info.Size(), time: info.ModTime(), certain: time.Since(info.ModTime()) > racy}
+	c := content{size: info.Size(), time: ctime.Of(info), certain: !ctime.Fresh(info)}
 	if strings.HasSuffix(p, ".go") {
 		text, err := io.ReadAll(f)
 		c.sum = sha256.Sum256(text)

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/devserve/devserve/internal/ctime"
 	"github.com/devserve/devserve/internal/private"
 )
 
@@ -214,15 +215,17 @@ func (f files) serve(w http.ResponseWriter, r *http.Request, e file) *refusal {
 	small := info.Size() <= smallFile && len(head) <= smallFile
 	if small {
 		content, etag = bytes.NewReader(head), hashTag(head)
-	} else {
-		etag = fmt.Sprintf(`"%x-%x-%x"`, info.Size(), info.ModTime().UnixNano(), inode(info))
+	} else if !ctime.Fresh(info) { // or the next save may look the same
+		etag = fmt.Sprintf(`"%x-%x-%x-%x"`, info.Size(), info.ModTime().UnixNano(), ctime.Of(info).UnixNano(), inode(info))
 	}
 
 	header := w.Header()
 	t := contentType(e.name, head, small)
 	header.Set("Content-Type", t)
 	header.Set("Cache-Control", "no-cache")
-	header.Set("ETag", etag)
+	if etag != "" {
+		header.Set("ETag", etag)
+	}
 	if strings.HasPrefix(t, "text/html") {
 		header.Set("Devserve-Page", f.base+strings.TrimPrefix(e.name, publicDir+"/"))
 	}

@@ -401,3 +401,32 @@ func TestContentIsServedByteForByte(t *testing.T) {
 		}
 	}
 }
+
+// A large file that changes and is set back to its old time and size is sent anew.
+func TestLargeFileSetBack(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "big.bin")
+	h := newServer(t, Options{Dir: filepath.Dir(name)})
+	old := time.Date(1985, 10, 26, 8, 15, 0, 0, time.UTC)
+	save := func(text string) {
+		write(t, name, strings.Repeat(text, 2*smallFile))
+		if err := os.Chtimes(name, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save("a")
+	tag := ""
+	for end := time.Now().Add(10 * time.Second); tag == ""; { // none while the next save may look the same
+		if time.Now().After(end) {
+			t.Fatal("no ETag")
+		}
+		res, _ := get(t, h, "/big.bin")
+		tag = res.Header.Get("ETag")
+	}
+	if res, _ := get(t, h, "/big.bin", "If-None-Match", tag); res.StatusCode != http.StatusNotModified {
+		t.Errorf("the same file: %s", res.Status)
+	}
+	save("b")
+	if res, body := get(t, h, "/big.bin", "If-None-Match", tag); res.StatusCode != http.StatusOK || body[0] != 'b' {
+		t.Errorf("another file: %s", res.Status)
+	}
+}
