@@ -39,21 +39,35 @@ func TestSecurityTable(t *testing.T) {
 
 	tests := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	named := regexp.MustCompile(`t\.Run\("(\w+)"`)
 	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
+		switch {
+		case err != nil:
 			return err
+		case filepath.Ext(path) == ".txtar":
+			tests["/"+strings.TrimSuffix(d.Name(), ".txtar")] = true // a script's
+		case strings.HasSuffix(path, "_test.go"):
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for _, m := range declared.FindAllSubmatch(text, -1) {
+				tests[string(m[1])] = true
+			}
+			for _, m := range named.FindAllSubmatch(text, -1) {
+				tests["/"+string(m[1])] = true
+			}
 		}
-		text, err := os.ReadFile(path)
-		for _, m := range declared.FindAllSubmatch(text, -1) {
-			tests[string(m[1])] = true
-		}
-		return err
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range append(groups, "NAME") {
+		tests["/"+name] = true
+	}
 	for _, m := range regexp.MustCompile("`((?:Test|Fuzz)\\w+)(?:/([\\w-]+))?`").FindAllStringSubmatch(string(page), -1) {
-		if !tests[m[1]] || m[1] == "TestAttacks" && m[2] != "NAME" && !slices.Contains(groups, m[2]) {
+		if !tests[m[1]] || m[2] != "" && !tests["/"+m[2]] {
 			t.Errorf("there is no test %s", strings.Trim(m[0], "`"))
 		}
 	}

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -35,6 +38,9 @@ func FuzzPath(f *testing.F) {
 		"/sub/%E2%80%8B.env", "/sub/.git/config", "/sub/key.pem", "/sub/KEY.PEM", "/sub/key.pem.", "/sub/loop", "/sub/self/self/.env",
 		"/sub/../site2/a.txt", "/site2/a.txt", "//sub/a.txt", "/sub//a.txt", "/sub/list", "/sub/list/", "/sub/_devserve/build/map/main.ts",
 		"/sub/_devserve/build/file/../../../outside.txt", "/sub/_devserve/build/%2e%2e/%2e%2e/outside.txt", "/sub/_devserve/client.js",
+		"/sub/_devserve/build/places?at=http://localhost/sub/main.ts:1:1&at=:::", "/sub/_devserve/build/places?at=../outside.txt:1:99999999999999999999",
+		"/sub/_devserve/build/lazy?id=/../outside.txt%3Fraw", "/sub/_devserve/build/map?id=%2F..%2Foutside.txt", "/sub/_devserve/copy/../.env",
+		"/sub/_devserve/build/update-map?build=-1&id=%00", "/sub/_devserve/upstream?path=/../..", "/sub/_devserve/build/file/%2e%2e/outside.txt",
 		"/sub/a/b%20c/%C3%BC.txt", "/sub/%ff", "/sub/a?raw", "/sub/main.ts?raw&x=%00", "/sub/con", "/sub/" + strings.Repeat("a/", 500),
 	} {
 		for i := range who {
@@ -68,3 +74,44 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+// Whatever path is asked for, another server is asked for nothing outside of its rule, however it reads paths.
+func FuzzProxyPath(f *testing.F) {
+	asked := make(chan string, 1)
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.URL.Path
+	}))
+	f.Cleanup(backend.Close)
+	s := newServer(f, Options{Dir: f.TempDir(), Proxy: map[string]string{"/api": backend.URL}})
+	for _, target := range []string{
+		"/api", "/api/", "/api/x?y", "/apix", "/API/x", "//api/x", "/api/../admin", "/api/%2e%2e/admin", "/api/..%2fadmin", "/api/..%5cadmin", `/api/..\admin`,
+		"/api/..;/admin", "/api/.%2e;x/admin", "/api/./x", "/api/a%2Fb", "/api/%00", "/api//../admin", "/api/%", "/api?../..", "/%61pi/x", "/api;/x",
+	} {
+		f.Add("GET", target)
+		f.Add("POST", target)
+	}
+	f.Add("CONNECT", "/api/x")
+	f.Fuzz(func(t *testing.T, method, target string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/") || strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return // no request has this path
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Method, r.URL, r.RequestURI, r.Host = method, u, target, "localhost"
+		s.ServeHTTP(httptest.NewRecorder(), r)
+		select {
+		case a := <-asked:
+			verb, p, _ := strings.Cut(a, " ")
+			p = strings.ReplaceAll(p, `\`, "/")
+			for _, read := range []string{path.Clean(p), path.Clean(parameters.ReplaceAllString(p, ""))} {
+				if verb == "CONNECT" || read != "/api" && !strings.HasPrefix(read, "/api/") {
+					t.Errorf("%s %q: the other server was asked %q, which may be %q", method, target, a, read)
+				}
+			}
+		default: // it was not asked
+		}
+	})
+}
+
+// parameters are what some servers cut off a path's segments.
+var parameters = regexp.MustCompile(`;[^/]*`)
