@@ -65,7 +65,7 @@ benchmarks: ## run the Go benchmarks
 
 .PHONY: soak
 soak: deps ## run all tests ten times: what fails now and then does so here
-	E2E_EDITS=400 E2E_FIXTURES=all CGO_ENABLED=1 $(GO) test -race -count=10 -timeout 5h ./...
+	E2E_EDITS=400 E2E_FIXTURES=all WATCHER_FILES=100000 CGO_ENABLED=1 $(GO) test -race -count=10 -timeout 5h ./...
 
 .PHONY: fuzz
 fuzz: ## fuzz each target for FUZZTIME, 30s if not set

@@ -64,7 +64,7 @@ func (t *tree) flush(now time.Time) (Batch, bool) {
 		if op, at := t.compare(path, c); op != 0 {
 			written = max(written, at)
 			if c.untold {
-				t.distrust(path)
+				t.untoldAt(path)
 			}
 			b.Changes = append(b.Changes, Change{path, op})
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -76,6 +78,66 @@ func TestBig(t *testing.T) {
 		}
 	})
 	s.wantOne(want...) // 100 writes, one batch
+}
+
+// TestManyFiles watches WATCHER_FILES files, 5,000 if that is not set (100,000 in make soak), by events and by polling: what they
+// cost in memory, and that edits are noticed, the second one in a file soon however large the tree is.
+func TestManyFiles(t *testing.T) {
+	n := 5000
+	if v := os.Getenv("WATCHER_FILES"); v != "" {
+		var err error
+		if n, err = strconv.Atoi(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, backend := range backends[:2] {
+		t.Run(backend.name, func(t *testing.T) {
+			s := newSite(t)
+			for i := range n {
+				dir := s.path(fmt.Sprintf("site/%d/%d", i/1000, i/10%100))
+				if i%10 == 0 {
+					s.check(os.MkdirAll(dir, 0o755))
+				}
+				s.check(os.WriteFile(fmt.Sprintf("%s/file%d.js", dir, i%10), []byte("1"), 0o644))
+			}
+			w, err := New([]string{s.path("site")}, s.options())
+			s.check(err)
+			backend.set(w)
+			before := heap()
+			start := time.Now()
+			s.run(w)
+			ready := time.Since(start)
+			each := (heap() - before) / int64(n)
+			if each > 1000 {
+				t.Errorf("%d bytes a file", each)
+			}
+			edit := func(content string) time.Duration {
+				start := time.Now()
+				s.write("site/0/50/file5.js", content)
+				select {
+				case b := <-s.batches:
+					if got := s.show(b); !slices.Equal(got, []string{"write site/0/50/file5.js"}) {
+						t.Errorf("got %q", got)
+					}
+				case <-time.After(time.Minute):
+					t.Fatal("not noticed")
+				}
+				return time.Since(start)
+			}
+			first, second := edit("2"), edit("3")
+			t.Logf("%d files: ready after %v, %d bytes a file, edits noticed after %v and %v", n, ready, each, first, second)
+			if second > 2*time.Second {
+				t.Errorf("the second edit was noticed after %v", second)
+			}
+		})
+	}
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // TestFeedOverflow keeps more events than a feed does.

@@ -66,7 +66,7 @@ type Status struct {
 	Polled      int    `json:"polled"`      // of these
 
 	// Reason is why it is not all events: the limit that is reached, with its cure, or else what is known of a file
-	// system. It is "" if nothing is polled, or only because [Options.Poll] is set.
+	// system. It names no path, and is "" if nothing is polled, or only because [Options.Poll] is set.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -101,15 +101,15 @@ func (t *tree) partOf(real string, id identity) *part {
 	if p == nil {
 		p = &part{polled: t.opts.Poll}
 		if fs := t.doubtful(real); fs != "" && !p.polled {
-			t.distrustFor(p, fmt.Errorf("watcher: %q is on a file system (%s) where changes by others are not told: it is polled; the site is faster on a local one", real, fs))
+			t.distrust(p, real, "is on a file system ("+fs+") where changes by others are not told: it is polled; the site is faster on a local one")
 		}
 		t.parts[dev] = p
 	}
 	return p
 }
 
-// distrust polls the part that path is on: it has changed, and no event told of it.
-func (t *tree) distrust(path string) {
+// untoldAt polls the part that path is on: it has changed, and no event told of it.
+func (t *tree) untoldAt(path string) {
 	dir := filepath.Dir(path)
 	for dir != filepath.Dir(dir) && stat(dir).kind != directory {
 		dir = filepath.Dir(dir)
@@ -119,7 +119,7 @@ func (t *tree) distrust(path string) {
 	if p.polled {
 		return
 	}
-	t.distrustFor(p, fmt.Errorf("watcher: %q changed and the system did not tell: its file system is polled from now on; --poll does so from the start", path))
+	t.distrust(p, path, "changed and the system did not tell: its file system is polled from now on; --poll does so from the start")
 	for real, wt := range t.watches {
 		if wt.part == p {
 			t.polled[real] = true
@@ -128,11 +128,11 @@ func (t *tree) distrust(path string) {
 	t.often.at = time.Now()
 }
 
-// distrustFor polls p from now on, and says why.
-func (t *tree) distrustFor(p *part, why error) {
+// distrust polls p from now on, for what is said of path.
+func (t *tree) distrust(p *part, path, why string) {
 	p.polled = true
-	t.distrusted = why
-	t.warn(why)
+	t.distrusted = errors.New(why)
+	t.warn(fmt.Errorf("watcher: %q %s", path, why))
 }
 
 // missing reports whether there are events that could be had another time.

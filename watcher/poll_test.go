@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,47 @@ func BenchmarkPoll(b *testing.B) {
 	}
 }
 
+// TestLookAgain is what is looked at first, of a small folder and of a large one: where something changed lately.
+func TestLookAgain(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files int
+		want  []string
+	}{
+		{"small: all of it", maxWhole, []string{"write site/1.js", "write site/2.js", "create site/new.js"}},
+		{"large: what changed, and what is new", maxWhole + 1, []string{"write site/1.js", "create site/new.js"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			for i := range tt.files {
+				s.write(fmt.Sprintf("site/%d.js", i), "1")
+			}
+			s.age(fmt.Sprintf("site/%d.js", tt.files-1)) // the last of them
+			w, err := New([]string{s.path("site")}, Options{Poll: true})
+			s.check(err)
+			tree := newTree(t.Context(), w)
+			defer tree.close()
+			tree.start()
+			s.write("site/1.js", "2")
+			tree.lookInto(s.path("site"), false, nil)
+			s.write("site/1.js", "3")
+			s.write("site/2.js", "3")
+			s.write("site/new.js", "1")
+			tree.lookAgain(s.path("site"))
+			var got []string
+			for path, c := range tree.dirty {
+				op, _ := tree.compare(path, c)
+				got = append(got, s.show(Batch{Changes: []Change{{path, op}}})...)
+			}
+			slices.Sort(got)
+			slices.Sort(tt.want)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestSilent has a source that stands and never tells anything: the change is found, said once, and the next ones are
 // found by polling.
 func TestSilent(t *testing.T) {
@@ -102,7 +144,7 @@ func TestSilent(t *testing.T) {
 		if len(b.errs) != 1 {
 			t.Errorf("errors %q", b.errs)
 		}
-		if s := w.Status(); s.Mode != "poll" || s.Polled != 4 {
+		if s := w.Status(); s.Mode != "poll" || s.Polled != 4 || !strings.Contains(s.Reason, "did not tell") || strings.Contains(s.Reason, b.dir) {
 			t.Errorf("status %+v", s)
 		}
 		b.restart()

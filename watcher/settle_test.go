@@ -330,7 +330,7 @@ func TestOutOfWatches(t *testing.T) {
 			!strings.Contains(b.errs[0].Error(), "sysctl") {
 			t.Fatalf("errors %q", b.errs)
 		}
-		if s := w.Status(); s.Mode != "mixed" || s.Polled != 2 || !strings.Contains(s.Reason, "max_user_watches") {
+		if s := w.Status(); s.Mode != "mixed" || s.Polled != 2 || !strings.Contains(s.Reason, "max_user_watches") || strings.Contains(s.Reason, b.dir) {
 			t.Errorf("status %+v", s)
 		}
 		b.save("a", "2")

@@ -140,9 +140,9 @@ func (t *tree) source() source {
 		t.blind = nil
 		return src
 	}
-	t.blind = fmt.Errorf("watcher: start: %w", cure(err))
+	t.blind = cure(err)
 	t.retryAt = time.Now().Add(retryEvery)
-	t.warn(t.blind)
+	t.warn(fmt.Errorf("watcher: start: %w", t.blind))
 	return newPolled()
 }
 
@@ -570,7 +570,7 @@ func (t *tree) warn(err error) {
 // refuse notes that dir has no watch, and says so once for all that a limit concerns.
 func (t *tree) refuse(dir string, err error) {
 	if t.refused == nil {
-		t.refused = fmt.Errorf("watcher: add %q: %w", dir, cure(err))
+		t.refused = cure(err)
 		t.retryAt = time.Now().Add(retryEvery)
 	}
 	if limited(err) && t.warned["limit"] {

@@ -87,7 +87,7 @@ func (s *site) run(w *Watcher) *site {
 	s.Cleanup(s.stop)
 	select {
 	case <-w.Ready():
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		s.Fatal("not ready")
 	}
 	return s
