@@ -86,7 +86,7 @@ func (c *copies) serve(w http.ResponseWriter, r *http.Request, key string) {
 	p := c.pages[key]
 	c.mu.Unlock()
 	switch {
-	case r.Method != http.MethodGet:
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		fail(w, r, errMethod)
 		return
 	case p == nil:

@@ -51,7 +51,7 @@ func (u *upstream) wait(w http.ResponseWriter, r *http.Request, o outage) {
 
 // answers tells a waiting page when the upstream of its path answers: 204 once it does, 503 if not for a while.
 func (s *Server) answers(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		fail(w, r, errMethod)
 		return
 	}
