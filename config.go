@@ -346,6 +346,7 @@ func watchConfig(f config, flags []cli.Flag, out *console) (end func(), err erro
 	ran := make(chan error, 1)
 	go func() {
 		ran <- w.Run(ctx, func(watcher.Batch) {
+			defer out.caught(f.path)
 			data, err := os.ReadFile(f.path)
 			if err == nil {
 				_, err = parseConfig(f.path, data, flags)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -165,7 +166,7 @@ func (c *console) run() {
 				io.WriteString(c.w, over(shown, ""))
 				return
 			}
-			text := c.p.print(e.at, e.event)
+			text := c.print(e)
 			if n := c.takeLost(); n > 0 {
 				text += c.p.print(e.at, note{fmt.Sprintf("%d more events are not shown, as the output was blocked", n)})
 			}
@@ -185,6 +186,18 @@ func (c *console) run() {
 				timer.Reset(wait)
 			}
 		}
+	}
+}
+
+func (c *console) print(e stamped) string {
+	defer c.caught("what is printed")
+	return c.p.print(e.at, e.event)
+}
+
+// caught is to be deferred: a panic becomes a note, with its stack.
+func (c *console) caught(what string) {
+	if v := recover(); v != nil {
+		c.tell(note{fmt.Sprintf("panic in %s: %v\n%s", what, v, debug.Stack())})
 	}
 }
 

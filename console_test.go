@@ -183,3 +183,29 @@ func (s *safeBuffer) take() string {
 	defer s.b.Reset()
 	return s.b.String()
 }
+
+// faulty is a printer with a mistake in it.
+type faulty struct{ text }
+
+func (f *faulty) print(at time.Time, event any) string {
+	if _, ok := event.(reloading); ok {
+		panic("boom")
+	}
+	return f.text.print(at, event)
+}
+
+func TestPanicInPrinter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		c := startConsole(&out, &faulty{})
+		c.tell(reloading{"why"})
+		synctest.Wait()
+		c.tell(note{"the next"})
+		c.close(time.Minute)
+		for _, want := range []string{"panic in what is printed: boom", "(*faulty).print", "the next"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("no %q in\n%s", want, out.String())
+			}
+		}
+	})
+}

@@ -414,19 +414,25 @@ func TestLargeFileSetBack(t *testing.T) {
 		}
 	}
 	save("a")
-	tag := ""
-	for end := time.Now().Add(10 * time.Second); tag == ""; { // none while the next save may look the same
-		if time.Now().After(end) {
-			t.Fatal("no ETag")
+	settled := func() (tag string) { // there is none while the next save may look the same
+		for end := time.Now().Add(10 * time.Second); tag == ""; {
+			if time.Now().After(end) {
+				t.Fatal("no ETag")
+			}
+			res, _ := get(t, h, "/big.bin")
+			tag = res.Header.Get("ETag")
 		}
-		res, _ := get(t, h, "/big.bin")
-		tag = res.Header.Get("ETag")
+		return tag
 	}
+	tag := settled()
 	if res, _ := get(t, h, "/big.bin", "If-None-Match", tag); res.StatusCode != http.StatusNotModified {
 		t.Errorf("the same file: %s", res.Status)
 	}
 	save("b")
 	if res, body := get(t, h, "/big.bin", "If-None-Match", tag); res.StatusCode != http.StatusOK || body[0] != 'b' {
 		t.Errorf("another file: %s", res.Status)
+	}
+	if settled() == tag {
+		t.Error("another file has the same ETag")
 	}
 }

@@ -66,7 +66,7 @@ func (s *Server) showPanics() {
 	s.state.diagnose(panicSource, ds)
 }
 
-// safely calls a function of the user's, by its name, and reports whether it returned.
+// safely calls a function, the user's or one of ours that no request waits for, by its name, and reports whether it returned.
 func (s *Server) safely(name string, call func()) (returned bool) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/devserve/devserve/command"
+	"github.com/devserve/devserve/reload"
 )
 
 // lines takes what is written to it.
@@ -119,4 +120,30 @@ func TestPanicInCallback(t *testing.T) {
 	s.o.OnProgress(1, 2)
 	s.o.OnOutput("", "")
 	s.o.OnCommand(command.State{}, nil)
+}
+
+// What is called for changes may panic as well.
+func TestPanicBesideRequests(t *testing.T) {
+	dir, templates := t.TempDir(), t.TempDir()
+	s := newServer(t, Options{Dir: dir, Watch: []string{templates}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	var armed atomic.Bool
+	publish := s.state.publish
+	s.state.publish = func(e reload.Event) {
+		if armed.Swap(false) {
+			panic("boom")
+		}
+		publish(e)
+	}
+	run(t, s)
+	next := stream(t, s)
+	for what, file := range map[string]string{"templates": filepath.Join(templates, "a.html"), "files": filepath.Join(dir, "a.ts")} {
+		get(t, s, "/a.ts", module...) // which is not there: pages are told when it comes
+		armed.Store(true)
+		write(t, file, "one")
+		next(func(name, data string) bool {
+			return name == "error" && strings.Contains(data, "panic in a change of "+what+": boom")
+		})
+		write(t, file, "two")
+		next(func(name, data string) bool { return name == "built" && strings.Contains(data, `"source":"devserve"`) })
+	}
 }

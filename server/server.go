@@ -338,26 +338,29 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		}
 	}
 	var ahead sync.WaitGroup
-	ahead.Go(func() { s.prepare(ctx) })
+	ahead.Go(func() { s.safely("the first build", func() { s.prepare(ctx) }) })
 	defer ahead.Wait()
-	err = s.watcher.Run(ctx, func(b watcher.Batch) {
-		changed := make([]string, len(b.Changes))
-		for i, c := range b.Changes {
-			changed[i] = c.Path
-		}
-		s.state.changed(func(name string) bool {
-			_, ok := s.files.regular(name)
-			return ok
-		})
-		s.batch = b
-		s.builder.Rebuild(ctx, changed)
-		s.watcher.Watch(s.builder.Inputs())
-	})
+	err = s.watcher.Run(ctx, func(b watcher.Batch) { s.safely("a change of files", func() { s.changed(ctx, b) }) })
 	cancel()
 	if err != nil {
 		return err
 	}
 	return s.end()
+}
+
+// changed is told by the watcher what has changed.
+func (s *Server) changed(ctx context.Context, b watcher.Batch) {
+	changed := make([]string, len(b.Changes))
+	for i, c := range b.Changes {
+		changed[i] = c.Path
+	}
+	s.state.changed(func(name string) bool {
+		_, ok := s.files.regular(name)
+		return ok
+	})
+	s.batch = b
+	s.builder.Rebuild(ctx, changed)
+	s.watcher.Watch(s.builder.Inputs())
 }
 
 // Ready is closed once the site is watched: from then on no change is missed.

@@ -100,9 +100,11 @@ func (t *templates) files(changed []string) []string {
 // watchTemplates watches until ctx is done.
 func (s *Server) watchTemplates(ctx context.Context) error {
 	return s.templates.watcher.Run(ctx, func(b watcher.Batch) {
-		if files := s.templates.matching(b); len(files) > 0 {
-			s.templatesChanged(files, traceOf(b))
-		}
+		s.safely("a change of templates", func() {
+			if files := s.templates.matching(b); len(files) > 0 {
+				s.templatesChanged(files, traceOf(b))
+			}
+		})
 	})
 }
 
