@@ -159,15 +159,30 @@ func (h *Hub) serveLog(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `devserve: want {"level": error, warn, info, log or debug, "args": […]}`, http.StatusBadRequest)
 		return
 	}
-	for i, arg := range body.Args {
-		if s, ok := arg.(string); ok && len(s) > maxLine {
-			body.Args[i] = strings.ToValidUTF8(s[:maxLine], "") + "…"
-		}
-	}
+	shorten(body.Args)
 	if h.o.OnLog != nil {
 		h.o.OnLog(body.Level, body.Args)
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// shorten returns a JSON value, changed, with no string longer than maxLine but for an ellipsis.
+func shorten(value any) any {
+	switch v := value.(type) {
+	case string:
+		if len(v) > maxLine {
+			return strings.ToValidUTF8(v[:maxLine], "") + "…"
+		}
+	case []any:
+		for i := range v {
+			v[i] = shorten(v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = shorten(v[key])
+		}
+	}
+	return value
 }
 
 // serveOpen opens a file in the developer's editor: {"file": "src/a.ts", "line": 1, "column": 1}. Line and column count from

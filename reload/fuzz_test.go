@@ -13,6 +13,7 @@ func FuzzCommands(f *testing.F) {
 	for _, body := range []string{
 		"", "{}", "null", "[]", `"x"`, "{", "\x00", "{}{}", `{"reason": "x"}`, `{"reason": 1}`, `{"level": "error", "args": ["a", 1, null, {"b": []}]}`,
 		`{"level": "error", "args": null}`, `{"level": "\u001b[31m", "args": []}`, `{"level": "log", "args": ["` + strings.Repeat("é", maxLine) + `"]}`,
+		`{"level": "log", "args": [[{"a": "` + strings.Repeat("é", maxLine) + `"}]]}`,
 		`{"file": "a.ts", "line": 1, "column": 2}`, `{"file": "../a", "line": 9e99}`, `{"file": "-x", "line": "1; rm"}`, `{"FILE": "a", "file": ""}`,
 		`{"event": "a", "data": {"b": [1]}}`, `{"event": "a\n\ndata: x", "data": null}`, `{"event": ""}`, strings.Repeat(`{"event":`, 20000), strings.Repeat(" ", maxCommandBody+1),
 	} {
@@ -20,24 +21,38 @@ func FuzzCommands(f *testing.F) {
 			f.Add(uint8(i), body)
 		}
 	}
+	var run *testing.T
 	h, err := New(Options{
 		OnNotify: func(string) {},
 		OnLog: func(level string, args []any) {
-			for _, arg := range args {
-				if s, ok := arg.(string); ok && (len(s) > maxLine+len("…") || !utf8.ValidString(s)) {
-					f.Errorf("%d bytes, valid %v", len(s), utf8.ValidString(s))
+			var look func(value any)
+			look = func(value any) {
+				switch v := value.(type) {
+				case string:
+					if len(v) > maxLine+len("…") || !utf8.ValidString(v) {
+						run.Errorf("%d bytes, valid %v", len(v), utf8.ValidString(v))
+					}
+				case []any:
+					for _, element := range v {
+						look(element)
+					}
+				case map[string]any:
+					for _, member := range v {
+						look(member)
+					}
 				}
 			}
+			look(args)
 		},
 		OnOpen: func(file string, line, column int) error {
 			if file == "" || line < 0 || column < 0 {
-				f.Errorf("open %q %d %d", file, line, column)
+				run.Errorf("open %q %d %d", file, line, column)
 			}
 			return nil
 		},
 		OnMessage: func(event string, data json.RawMessage) {
 			if event == "" || len(data) > 0 && !json.Valid(data) {
-				f.Errorf("message %q %q", event, data)
+				run.Errorf("message %q %q", event, data)
 			}
 		},
 	})
@@ -47,6 +62,7 @@ func FuzzCommands(f *testing.F) {
 	defer h.Close()
 	h.commands.SetLimit(1e9)
 	f.Fuzz(func(t *testing.T, path uint8, body string) {
+		run = t
 		r := httptest.NewRequest("POST", commandPaths[int(path)%len(commandPaths)], strings.NewReader(body))
 		r.Host = "localhost"
 		r.Header.Set("Origin", "http://localhost")
