@@ -660,8 +660,11 @@ func (b *Builder) commit(r *Result, some map[*module]bool) {
 		}
 	}
 	for m := range some {
-		left = left || b.modules[m.id] == m && m.good != m.next
-		delete(b.pending, m)
+		if b.modules[m.id] == m && m.good != m.next {
+			left = true // it is committed when something imports it again
+		} else {
+			delete(b.pending, m)
+		}
 	}
 	if left {
 		b.prune()
@@ -740,8 +743,8 @@ func (b *Builder) commitFresh(r *Result) {
 	b.version++
 }
 
-// imported says whether a module imports m, in the state that is becoming the good one.
-func (b *Builder) imported(m *module) bool { return len(b.importers(m, next)) > 0 }
+// imported says whether a module imports m, in the state that is becoming the good one or in that which it has so far.
+func (b *Builder) imported(m *module) bool { return len(b.importers(m, next))+len(b.importers(m, good)) > 0 }
 
 // Rebuild takes in changed files (absolute paths; created, written or removed),
 // recompiles what they concern and reports to OnResult. Files that are in no module are

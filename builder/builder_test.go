@@ -243,6 +243,57 @@ func (s *site) step(line string) error {
 	return nil
 }
 
+// A change of what a module imports no more, but does in the state that pages still have while something is broken, is told
+// to them, at the latest when it is imported again.
+func TestBrokenMeanwhile(t *testing.T) {
+	for _, n := range []int{1, 2} { // changed at once
+		s := newSite(t, txtar.Parse([]byte(`
+-- main.js --
+import "./broken.js"
+import "./a.js"
+-- broken.js --
+-- a.js --
+import "./0.css"
+import "./1.css"
+-- 0.css --
+p { color: red }
+-- 1.css --
+p { color: red }
+`)), Options{})
+		write := func(text string, names ...string) {
+			t.Helper()
+			for _, name := range names {
+				must(t, s.save(name, []byte(text)))
+			}
+			s.rebuild(names...)
+		}
+		told := map[string]string{}
+		sheets := []string{"0.css", "1.css"}[:n]
+		must(t, s.step("get main.js"))
+		write("let 1", "broken.js")
+		write("", "a.js")
+		write("p { color: blue }", sheets...)
+		write(`import "./0.css"; import "./1.css"`, "a.js")
+		write("", "broken.js")
+		for _, r := range s.results {
+			for _, u := range r.Updates {
+				if u.Type == CSS {
+					told[u.Path] = u.Code
+				}
+			}
+		}
+		must(t, s.step("get main.js"))
+		for _, name := range sheets {
+			if !strings.Contains(told["/"+name], "blue") {
+				t.Errorf("of %d sheets %s was told as %q", n, name, told["/"+name])
+			}
+			if !regexp.MustCompile(`"/` + name + `": "[^"]*blue`).MatchString(s.body) {
+				t.Errorf("of %d sheets %s is old in the bundle", n, name)
+			}
+		}
+	}
+}
+
 func (s *site) lazy(name string) (Output, error) {
 	return s.b.Resource(context.Background(), "lazy", url.Values{"id": {"/" + name}, "from": {"/" + s.entry}, "build": {"1000"}})
 }

@@ -164,6 +164,7 @@ func (b *Builder) prune() {
 		if !reached[m] {
 			delete(b.modules, id)
 			delete(b.wanted, m)
+			delete(b.pending, m)
 			delete(b.flawed, m)
 			if m.good != nil {
 				b.past[id] = true
