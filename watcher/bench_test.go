@@ -108,7 +108,7 @@ func TestManyFiles(t *testing.T) {
 			s.run(w)
 			ready := time.Since(start)
 			each := (heap() - before) / int64(n)
-			if each > 1000 {
+			if each > 2000 { // four times what it is: the collector's timing adds to a small tree
 				t.Errorf("%d bytes a file", each)
 			}
 			edit := func(content string) time.Duration {
