@@ -28,7 +28,7 @@ type running struct {
 	out       strings.Builder // stdout and stderr so far
 }
 
-// startSite runs devserve, by way of a shell that does first before, for a folder of files, and returns when it answers.
+// startSite runs devserve (without the second that a program with the race detector sleeps at its end), by way of a shell that does first before, for a folder of files, and returns when it answers.
 func startSite(t *testing.T, first string, files map[string]string, args ...string) *running {
 	t.Helper()
 	p := &running{dir: t.TempDir()}
@@ -43,7 +43,7 @@ func startSite(t *testing.T, first string, files map[string]string, args ...stri
 	l.Close()
 	_, port, _ := net.SplitHostPort(p.addr)
 	p.Cmd = exec.Command("sh", append([]string{"-c", first + `; exec devserve "$@"`, "sh", "--port", port, "--strict-port", p.dir}, args...)...)
-	p.Env = append(os.Environ(), "DEVSERVE_CACHE="+filepath.Join(t.TempDir(), "cache"))
+	p.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "DEVSERVE_CACHE="+filepath.Join(t.TempDir(), "cache"))
 	p.Stdout, p.Stderr = p, p
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func soon(t *testing.T, f func() error) {
 	}
 }
 
-// endSite ends it by a signal, which takes less than two seconds (measured: 0.1, 1.2 with a deaf command), and what a process
+// endSite ends it by a signal, which takes less than two seconds (measured: 0.1, and 1.2 with a command that is deaf to signals), and what a process
 // that sleeps meanwhile takes too long on a busy machine.
 func endSite(t *testing.T, p *running, sig os.Signal) {
 	t.Helper()
