@@ -744,7 +744,9 @@ func (b *Builder) commitFresh(r *Result) {
 }
 
 // imported says whether a module imports m, in the state that is becoming the good one or in that which it has so far.
-func (b *Builder) imported(m *module) bool { return len(b.importers(m, next))+len(b.importers(m, good)) > 0 }
+func (b *Builder) imported(m *module) bool {
+	return len(b.importers(m, next))+len(b.importers(m, good)) > 0
+}
 
 // Rebuild takes in changed files (absolute paths; created, written or removed),
 // recompiles what they concern and reports to OnResult. Files that are in no module are

@@ -59,6 +59,7 @@ func TestClient(t *testing.T) {
 		{"never reloads in a loop", loop},
 		{"goes on when the next page does not come", stays},
 		{"takes an old page from a cache once", cached},
+		{"loads a page again that did not arrive whole, once", torn},
 		{"keeps the scroll position", scroll},
 		{"overlay: what it shows", overlayContent},
 		{"overlay: keyboard and focus", overlayKeyboard},
@@ -617,6 +618,29 @@ func stays(t *testing.T, s *site, b *tab) {
 	}
 	close(gate)
 	b.wantReload()
+}
+
+func torn(t *testing.T, s *site, b *tab) {
+	for file, times := range map[string]int{"/a.js": 1, "/b.js": 2, "/a.css": 1} {
+		part := `<script type="module" src="` + file + `"></script>`
+		if strings.HasSuffix(file, ".css") {
+			part = `<link rel="stylesheet" href="` + file + `">`
+		}
+		s.put("/", `<!doctype html><client>`+part+`<script src="/none.js"></script>`)
+		s.put(file, `/* whole */`)
+		s.mu.Lock()
+		s.torn[file] = times
+		clear(s.gets)
+		s.mu.Unlock()
+		b.open(s.url(""))
+		b.wantLog("reloaded: " + file + " did not arrive whole")
+		b.want(`document.readyState`, "complete")
+		s.built("asset " + file + ".png") // it would not be the old page's if that was left
+		b.wantLog(file + ".png")
+		if n := s.got("/"); n != 2 {
+			t.Errorf("%s was torn %d times, and the page asked for %d times", file, times, n)
+		}
+	}
 }
 
 func cached(t *testing.T, s *site, b *tab) {

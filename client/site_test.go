@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -28,6 +29,7 @@ type site struct {
 	mu      sync.Mutex
 	files   map[string]string
 	hold    map[string]chan struct{} // requests for a path wait until it is closed
+	torn    map[string]int           // so many answers for a path break off
 	gets    map[string]int           // requests, by path
 	nonce   string
 	last    int
@@ -50,7 +52,7 @@ func newSiteAt(t *testing.T, base string) *site {
 	t.Helper()
 	s := &site{
 		t: t, base: base, nonce: "boot1", addr: "127.0.0.1:0",
-		files: map[string]string{}, hold: map[string]chan struct{}{}, gets: map[string]int{}, streams: map[chan frame]bool{},
+		files: map[string]string{}, hold: map[string]chan struct{}{}, torn: map[string]int{}, gets: map[string]int{}, streams: map[chan frame]bool{},
 	}
 	s.start()
 	t.Cleanup(s.stop)
@@ -202,6 +204,8 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.gets[r.URL.Path]++
 	hold, refuse := s.hold[r.URL.Path], s.refuse
+	torn := s.torn[r.URL.Path] > 0
+	s.torn[r.URL.Path]--
 	s.mu.Unlock()
 	if hold != nil {
 		select {
@@ -211,6 +215,13 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.Header().Set("Cache-Control", "no-cache")
+	if torn {
+		w.Header().Set("Content-Type", types[path.Ext(p)])
+		w.Header().Set("Content-Length", "1000")
+		io.WriteString(w, "/* and so")
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
 	switch p {
 	case "_devserve/client.js":
 		w.Header().Set("Content-Type", "text/javascript")

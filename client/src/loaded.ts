@@ -16,6 +16,19 @@ export function loadedBy(path: string): ReadonlySet<string> {
   return loaded.get(path) ?? new Set();
 }
 
+/**
+ * Tells of a script or style sheet of this site that did not arrive whole: the connection broke. What was answered with an error
+ * did, and what a policy or an extension forbids was not asked for.
+ */
+export function watchTorn(tell: (path: string) => void): void {
+  const listener = ({ target }: Event): void => {
+    const url = target instanceof HTMLScriptElement ? target.src : target instanceof HTMLLinkElement ? target.href : "";
+    const entry = performance.getEntriesByName(url).at(-1);
+    if (entry instanceof PerformanceResourceTiming && entry.responseStatus < 400 && pathOf(url) !== "") tell(pathOf(url));
+  };
+  addEventListener("error", listener, true); // it does not bubble
+}
+
 function note(entries: PerformanceEntryList): void {
   for (const e of entries) {
     if (!(e instanceof PerformanceResourceTiming)) continue;

@@ -8,7 +8,7 @@ import { judge, startFrom } from "./catchup";
 import { config } from "./config";
 import { connect } from "./connect";
 import { plain, thrownBy } from "./diagnostic";
-import { noteLoads } from "./loaded";
+import { noteLoads, watchTorn } from "./loaded";
 import { overlay, pageSource, renderingSource } from "./overlay";
 import { ownSource, type Building, type Built, type BuildError, type Diagnostic, type Message } from "./protocol";
 import type { Registry } from "./registry";
@@ -46,7 +46,7 @@ function start(): void {
     for (const d of errors) console.error(`[devserve] ${plain(d)}\n\nFix it and save: this page follows.`);
   });
   let leaving = false;
-  const { answered, traced, reload, serverIs } = reloader({
+  const { answered, reason: reloadedFor, traced, reload, serverIs } = reloader({
     paused: (reason, now) => mark.show("paused", `Reloads paused (${reason}). Reload now`, 0, now),
     leaving() {
       // The next page asks for all that comes from here on. It must not be taken for seen.
@@ -59,6 +59,18 @@ function start(): void {
     },
   });
   noteLoads();
+
+  let isUp = false;
+  let torn = "";
+  watchTorn((path) => {
+    torn = `${path} did not arrive whole`;
+    mendTorn();
+  });
+
+  /** Loads the page anew if something of it did not arrive, once: it may not the next time either. */
+  function mendTorn(): void {
+    if (isUp && torn !== "" && torn !== reloadedFor && !leaving) void leave(torn, known);
+  }
 
   let wasUp = false;
   let known = startFrom(id, answered);
@@ -216,6 +228,8 @@ function start(): void {
       if (up || wasUp) void loaded.then(() => tell(up ? "vite:ws:connect" : "vite:ws:disconnect", {}));
       wasUp ||= up;
       serverIs(up || !wasUp);
+      isUp = up;
+      mendTorn();
       if (up) mark.hide("offline");
       else mark.show("offline", "devserve does not answer. Trying again…", awayAfter);
     },

@@ -27,6 +27,8 @@ export function pause(n: number): number {
 export interface Reloader {
   /** The event for which this page was reloaded just now, else "". */
   answered: string;
+  /** Why, else "". */
+  reason: string;
   /** When the last page received that event, if the server asks. */
   traced: number;
   /** Reloads for `reason`, now or after a pause. The event `id` has then been answered. */
@@ -71,6 +73,7 @@ export function reloader(hooks: Hooks): Reloader {
   };
   return {
     answered: last?.id ?? "",
+    reason: last?.reason ?? "",
     traced: last?.traced ?? 0,
     reload(reason, id, traced) {
       const quick = performance.now() < series && !navigator.userActivation?.hasBeenActive;

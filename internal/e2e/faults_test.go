@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ type fault struct {
 var faults = []fault{
 	{"nothing", nil, nil},
 	{"cut", (*garden).cut, nil},
+	{"cut later", (*garden).cutLater, (*garden).mourn},
 	{"delay", (*garden).delay, (*garden).deliver},
 	{"lose", (*garden).delay, (*garden).lose},
 	{"down", (*garden).kill, (*garden).start},
@@ -31,12 +31,13 @@ var faults = []fault{
 	{"clocks", (*garden).jump, (*garden).jumpBack},
 }
 
-func (g *garden) cut() error     { g.wire.cut(); return nil }
-func (g *garden) delay() error   { g.wire.delay(); return nil }
-func (g *garden) deliver() error { g.wire.deliver(); return nil }
-func (g *garden) kill() error    { g.srv.end(true); return nil }
-func (g *garden) quit() error    { g.srv.end(false); return nil }
-func (g *garden) start() error   { return g.startServer() }
+func (g *garden) cut() error      { g.wire.cut(); return nil }
+func (g *garden) cutLater() error { g.wire.cutAfter(g.rand.IntN(300_000)); return nil }
+func (g *garden) delay() error    { g.wire.delay(); return nil }
+func (g *garden) deliver() error  { g.wire.deliver(); return nil }
+func (g *garden) kill() error     { g.srv.end(true); return nil }
+func (g *garden) quit() error     { g.srv.end(false); return nil }
+func (g *garden) start() error    { return g.startServer() }
 
 // lose drops what was delayed.
 func (g *garden) lose() error {
@@ -54,24 +55,34 @@ func (g *garden) restart() error {
 	return g.startServer()
 }
 
-// crash kills the server while the pages take the edits in. One that loads itself anew just then may be left without a server in
-// the middle of that. If the client has come with it, it brings the page back. If not, nothing of ours runs in it, as in the
-// browser's own error page: that is the one end that a reader must mend, who reloads. All others must mend themselves.
+// crash kills the server while the pages take the edits in.
 func (g *garden) crash() error {
 	g.srv.end(true)
 	if err := g.startServer(); err != nil {
 		return err
 	}
-	boot, _, _ := strings.Cut(g.srv.events.newest(), "-")
-	js := fmt.Sprintf(`(() => {
-		const { event } = globalThis.__devserve_client ?? {};
-		if (location.protocol === "chrome-error:" || document.readyState === "complete" && event === undefined) return "lost";
-		return event?.startsWith(%q) ? "back" : "under way";
-	})()`, boot+"-")
+	return g.mourn()
+}
+
+// mourn waits for pages that may have been loading when that was interrupted. If the client has come with one, it brings
+// the page back. If not, nothing of ours runs in it, as in the browser's own error page: that is the one end that a reader
+// must mend, who reloads. All others must mend themselves.
+func (g *garden) mourn() error {
+	id, err := g.saveLast()
+	if err != nil {
+		return err
+	}
+	js := `(() => {
+		if (location.protocol === "chrome-error:" || document.readyState === "complete" && !globalThis.__devserve_client) return "lost";
+		return ` + cameTo(id) + ` ? "back" : "under way";
+	})()`
 	for _, b := range g.tabs {
 		if err := b.match(js, "^(lost|back)$"); err != nil {
 			return err
 		}
+	}
+	g.wire.cutAfter(never)
+	for _, b := range g.tabs {
 		if b.now(js) != "lost" {
 			continue
 		}
@@ -115,6 +126,7 @@ type wire struct {
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
+	left  int           // bytes from the server, until it is cut
 	open  chan struct{} // closed while bytes pass
 }
 
@@ -123,7 +135,7 @@ func (g *garden) layWire() error {
 	if err != nil {
 		return err
 	}
-	w := &wire{listener: l, to: g.srv.addr, conns: map[net.Conn]bool{}, open: make(chan struct{})}
+	w := &wire{listener: l, to: g.srv.addr, conns: map[net.Conn]bool{}, left: never, open: make(chan struct{})}
 	close(w.open)
 	w.wg.Go(w.accept)
 	g.t.Cleanup(func() {
@@ -164,6 +176,9 @@ func (w *wire) carry(c net.Conn) {
 			for {
 				n, err := way[0].Read(buf)
 				<-w.opened()
+				if way[0] == s && w.spend(n) {
+					w.cut()
+				}
 				if _, bad := way[1].Write(buf[:n]); err != nil || bad != nil {
 					return
 				}
@@ -201,6 +216,26 @@ func (w *wire) cut() {
 	for c := range w.conns {
 		c.Close()
 	}
+}
+
+const never = -1
+
+// cutAfter has it cut, once, when so many bytes more have come from the server.
+func (w *wire) cutAfter(bytes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.left = bytes
+}
+
+// spend says whether these bytes are the last before a cut.
+func (w *wire) spend(bytes int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left == never {
+		return false
+	}
+	w.left = max(w.left-bytes, never)
+	return w.left == never
 }
 
 func (w *wire) delay() {

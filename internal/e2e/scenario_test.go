@@ -243,29 +243,38 @@ func (s *scenario) link(target, name string) error {
 // settle waits until every open page has dealt with all that was saved so far: a file that nobody
 // uses is saved last, and the pages must come to the event that tells of it.
 func (s *scenario) settle() error {
-	s.settled++
-	name := fmt.Sprintf("settle-%d.txt", s.settled)
-	if err := s.save(name, []byte(name)); err != nil {
-		return err
-	}
-	id, err := s.srv.events.told(name)
+	id, err := s.saveLast()
 	if err != nil {
 		return err
 	}
-	nonce, number, _ := strings.Cut(id, "-")
 	for _, b := range s.tabs {
 		if b.foreign || b.closed {
 			continue
 		}
-		js := fmt.Sprintf(`(() => {
-			const [nonce, number] = (globalThis.__devserve_client?.event ?? "").split("-");
-			return document.readyState === "complete" && nonce === %q && Number(number) >= %s;
-		})()`, nonce, number)
-		if err := b.want(js, "true"); err != nil {
+		if err := b.want(cameTo(id), "true"); err != nil {
 			return fmt.Errorf("tab does not come to event %s: %w", id, err)
 		}
 	}
 	return nil
+}
+
+// saveLast saves a file that nobody uses and returns the ID of the event that tells of it.
+func (s *scenario) saveLast() (id string, err error) {
+	s.settled++
+	name := fmt.Sprintf("settle-%d.txt", s.settled)
+	if err := s.save(name, []byte(name)); err != nil {
+		return "", err
+	}
+	return s.srv.events.told(name)
+}
+
+// cameTo says in JavaScript whether a page is loaded and has dealt with an event.
+func cameTo(id string) string {
+	nonce, number, _ := strings.Cut(id, "-")
+	return fmt.Sprintf(`(() => {
+		const [nonce, number] = (globalThis.__devserve_client?.event ?? "").split("-");
+		return document.readyState === "complete" && nonce === %q && Number(number) >= %s;
+	})()`, nonce, number)
 }
 
 // pair splits "A = B" at the last " = ".
