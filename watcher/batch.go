@@ -71,8 +71,10 @@ func (t *tree) flush(now time.Time) (Batch, bool) {
 	}
 	t.dirty = rest
 	t.settle.restart()
+	for path := range rest {
+		t.settle.event(now, path)
+	}
 	if len(rest) > 0 {
-		t.settle.event(now)
 		t.settle.hold = until
 	}
 	slices.SortFunc(b.Changes, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })

@@ -108,7 +108,7 @@ func newTree(ctx context.Context, w *Watcher) *tree {
 		told:      map[string]bool{},
 		toldBelow: map[string]bool{},
 		dirty:     map[string]change{},
-		settle:    settle{quiet: w.opts.Settle, max: w.opts.MaxWait},
+		settle:    settle{alone: w.alone, quiet: w.opts.Settle, max: w.opts.MaxWait},
 		ahead:     ahead{budget: maxFill},
 		warned:    map[string]bool{},
 		parts:     map[uint64]*part{},
@@ -291,7 +291,7 @@ func (t *tree) mark(path string, old file) {
 	c.unsure = c.unsure || t.unsure
 	c.untold = t.untold && (!ok || c.untold)
 	t.dirty[path] = c
-	t.settle.event(t.at)
+	t.settle.event(t.at, path)
 }
 
 // reenter looks at a root again that was moved, deleted or created.

@@ -29,8 +29,9 @@ import (
 
 // Options tunes a [Watcher]. The zero value is ready to use.
 type Options struct {
-	// Settle is how long the tree must be quiet before a [Batch] is sent.
-	// Zero means 3ms. Every event restarts it, up to MaxWait.
+	// Settle is how long the tree must be quiet before a [Batch] is sent. Zero means 3ms,
+	// and 1ms as long as all events are of one path: a save of a single file is what a person waits for,
+	// and one that is written in pieces further apart is just reported again. Every event restarts it, up to MaxWait.
 	Settle time.Duration
 
 	// MaxWait is the ceiling of settling: a tree that is never quiet still
@@ -97,6 +98,7 @@ type Batch struct {
 // Watcher watches root directories recursively, and single files outside them.
 type Watcher struct {
 	opts     Options
+	alone    time.Duration // in place of opts.Settle while there is but one path
 	roots    []string
 	ignore   *ignore
 	open     func() (source, error)
@@ -115,7 +117,9 @@ func New(roots []string, o Options) (*Watcher, error) {
 	if o.Settle < 0 || o.MaxWait < 0 {
 		return nil, fmt.Errorf("watcher: negative Settle %v or MaxWait %v", o.Settle, o.MaxWait)
 	}
+	alone := o.Settle
 	if o.Settle == 0 {
+		alone = time.Millisecond
 		o.Settle = 3 * time.Millisecond // longer than a rename pair takes, a tenth of what a person can see
 	}
 	if o.MaxWait == 0 {
@@ -134,6 +138,7 @@ func New(roots []string, o Options) (*Watcher, error) {
 
 	w := &Watcher{
 		opts:     o,
+		alone:    alone,
 		open:     openNotify,
 		doubtful: doubtful,
 		ready:    make(chan struct{}),
