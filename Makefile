@@ -5,6 +5,9 @@ NPM         ?= npm
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 
+# Nothing but a binary for people needs what default.pgo brings, and with it all packages are compiled once more.
+test check soak: export GOFLAGS += -pgo=off
+
 # Every folder with a lock file, by the file that npm writes last. That of bench/ is for make bench alone.
 INSTALLED := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,\
 	$(shell find . -name package-lock.json -not -path '*/node_modules/*' -not -path './bench/*'))
@@ -58,6 +61,10 @@ generate: ## bundle client/src into client/dist
 .PHONY: bench
 bench: bench/node_modules/.package-lock.json ## measure devserve beside Bun, Vite, Rsbuild and esbuild, into docs/
 	$(GO) run ./bench -write
+
+.PHONY: pgo
+pgo: ## profile first builds and edits into default.pgo, for which go build optimizes the binary
+	$(GO) test -run '^$$' -bench '(Cold|Hot|Second)/1000$$' -benchtime 3s -trimpath -cpuprofile default.pgo -o /dev/null ./builder
 
 .PHONY: benchmarks
 benchmarks: ## run the Go benchmarks
