@@ -151,7 +151,7 @@ func TestTraceIsToldWithoutPages(t *testing.T) {
 		if len(told) > 0 {
 			t.Errorf("too early: %+v", <-told)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if len(told) != 1 {
 			t.Fatal("a page is silent, and nothing is told")
