@@ -550,25 +550,40 @@ func FuzzLastEventID(f *testing.F) {
 	})
 }
 
+// publisher returns what publishes an update to n streams, and takes it from them.
+func publisher(t testing.TB, n int) func() {
+	h := newHub(t, Options{})
+	subs := make([]*subscriber, n)
+	for i := range subs {
+		subs[i] = &subscriber{}
+		if err := h.subscribe(subs[i], "", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := built(1)
+	e.Updates = []Update{{Type: JS, Path: "/src/app.tsx", Code: strings.Repeat("exports.answer = 42;\n", 100)}}
+	return func() {
+		publish(t, h, e)
+		for _, s := range subs {
+			<-s.queue // or it would be dropped
+		}
+	}
+}
+
+// TestPublishAllocates asserts that a stream more costs no allocation: an event is encoded once for all.
+func TestPublishAllocates(t *testing.T) {
+	if one, many := testing.AllocsPerRun(100, publisher(t, 1)), testing.AllocsPerRun(100, publisher(t, 100)); many > one+5 { // what the race detector adds now and then
+		t.Errorf("%v allocations to publish to one stream, %v to a hundred", one, many)
+	}
+}
+
 func BenchmarkPublish(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("%d streams", n), func(b *testing.B) {
-			h := newHub(b, Options{})
-			subs := make([]*subscriber, n)
-			for i := range subs {
-				subs[i] = &subscriber{}
-				if err := h.subscribe(subs[i], "", false); err != nil {
-					b.Fatal(err)
-				}
-			}
-			e := built(1)
-			e.Updates = []Update{{Type: JS, Path: "/src/app.tsx", Code: strings.Repeat("exports.answer = 42;\n", 100)}}
+			do := publisher(b, n)
 			b.ReportAllocs()
 			for b.Loop() {
-				publish(b, h, e)
-				for _, s := range subs {
-					<-s.queue // or it would be dropped
-				}
+				do()
 			}
 		})
 	}
