@@ -142,11 +142,14 @@ func (t *text) build(at time.Time, e server.Build) string {
 	if !failed {
 		b.WriteString(done(e))
 	}
-	facts := count(e.Clients, "client")
+	var facts []string
 	if e.Number > 0 {
-		facts = took(e.Took) + ", " + facts
+		facts = append(facts, took(e.Took))
 	}
-	b.WriteString(" " + t.dim("("+facts+")") + "\n")
+	if e.Entry == "" || failed { // nobody is told of a first build
+		facts = append(facts, count(e.Clients, "client"))
+	}
+	b.WriteString(" " + t.dim("("+strings.Join(facts, ", ")+")") + "\n")
 	below := t.diagnostics(t.red("error"), e.Errors)
 	if !t.quiet {
 		below += t.diagnostics(t.yellow("warning"), e.Warnings)

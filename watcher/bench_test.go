@@ -12,7 +12,7 @@ import (
 )
 
 // BenchmarkSave is the time from a write to the Batch with it, with the defaults:
-// 3ms of it are the quiet.
+// 1ms of it is the quiet.
 func BenchmarkSave(b *testing.B) {
 	s := newSite(b, "site/a.js: 0")
 	s.start(Options{})
