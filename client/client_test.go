@@ -332,6 +332,9 @@ func cssError(t *testing.T, s *site, b *tab) {
 	b.wantLog("did not load")
 	b.want("document.querySelectorAll('link').length", "1")
 	b.want("getComputedStyle(document.body).color", "rgb(1, 1, 1)")
+	if !eventually(func() bool { return s.got("/a.css") == 3 }) { // as it was, not any more, and whether that is so
+		t.Errorf("asked for it %d times", s.got("/a.css"))
+	}
 	s.put("/a.css", "body { color: rgb(2, 2, 2) }")
 	s.built("css /a.css")
 	b.want("getComputedStyle(document.body).color", "rgb(2, 2, 2)")

@@ -17,14 +17,15 @@ export function loadedBy(path: string): ReadonlySet<string> {
 }
 
 /**
- * Tells of a script or style sheet of this site that did not arrive whole: the connection broke. What was answered with an error
- * did, and what a policy or an extension forbids was not asked for.
+ * Tells of a script or style sheet of this site that may not have arrived whole, for the connection broke. What was answered with an
+ * error did, but where its type is forbidden (nosniff) it looks the same: who wants to know asks for it again. What a policy
+ * or an extension forbids was not asked for.
  */
-export function watchTorn(tell: (path: string) => void): void {
+export function watchTorn(tell: (url: string) => void): void {
   const listener = ({ target }: Event): void => {
     const url = target instanceof HTMLScriptElement ? target.src : target instanceof HTMLLinkElement ? target.href : "";
     const entry = performance.getEntriesByName(url).at(-1);
-    if (entry instanceof PerformanceResourceTiming && entry.responseStatus < 400 && pathOf(url) !== "") tell(pathOf(url));
+    if (entry instanceof PerformanceResourceTiming && entry.responseStatus < 400 && pathOf(url) !== "") tell(url);
   };
   addEventListener("error", listener, true); // it does not bubble
 }

@@ -8,6 +8,7 @@ import { judge, startFrom } from "./catchup";
 import { config } from "./config";
 import { connect } from "./connect";
 import { plain, thrownBy } from "./diagnostic";
+import { pathOf } from "./dom";
 import { noteLoads, watchTorn } from "./loaded";
 import { overlay, pageSource, renderingSource } from "./overlay";
 import { ownSource, type Building, type Built, type BuildError, type Diagnostic, type Message } from "./protocol";
@@ -62,14 +63,20 @@ function start(): void {
 
   let isUp = false;
   let torn = "";
-  watchTorn((path) => {
-    torn = `${path} did not arrive whole`;
-    mendTorn();
+  watchTorn((url) => {
+    torn = url;
+    void mendTorn();
   });
 
-  /** Loads the page anew if something of it did not arrive, once: it may not the next time either. */
-  function mendTorn(): void {
-    if (isUp && torn !== "" && torn !== reloadedFor && !leaving) void leave(torn, known);
+  /** Loads the page anew if something of it did not arrive and is there, once: it may not arrive the next time either. */
+  async function mendTorn(): Promise<void> {
+    if (!isUp || torn === "") return;
+    const url = torn;
+    torn = "";
+    const reason = `${pathOf(url)} did not arrive whole`;
+    const answer = await fetch(url, { method: "HEAD" }).catch(() => null);
+    if (!answer) torn = url; // the server is away again
+    else if (answer.ok && reason !== reloadedFor && !leaving) void leave(reason, known);
   }
 
   let wasUp = false;
@@ -229,7 +236,7 @@ function start(): void {
       wasUp ||= up;
       serverIs(up || !wasUp);
       isUp = up;
-      mendTorn();
+      void mendTorn();
       if (up) mark.hide("offline");
       else mark.show("offline", "devserve does not answer. Trying again…", awayAfter);
     },
