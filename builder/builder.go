@@ -321,7 +321,7 @@ func (b *Builder) want(m *module, ahead bool) error {
 	}
 	r := Result{Build: b.build, Began: began, Entry: m.id, Files: []string{}}
 	var stopped error
-	err := b.guardBuild(r, func() {
+	err := b.guardBuild(&r, func() {
 		b.resolver.forgetDirs()
 		var ms []*module
 		if m.next == nil || len(m.errors) > 0 {
@@ -754,27 +754,29 @@ func (b *Builder) imported(m *module) bool {
 func (b *Builder) Rebuild(ctx context.Context, changed []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	defer b.caught("a build", new(error))
-	began := time.Now()
-	dirty, others, files, reload := b.affected(changed)
-	if len(files) == 0 || ctx.Err() != nil {
-		return
-	}
-	b.build++
-	if b.o.OnBuilding != nil {
-		b.o.OnBuilding(b.build, files)
-	}
-	r := Result{Build: b.build, Began: began, Files: files, Reload: reload}
-	b.guardBuild(r, func() {
+	r := Result{Build: b.build + 1, Began: time.Now(), Files: []string{}}
+	err := b.guardBuild(&r, func() {
+		dirty, others, files, reload := b.affected(changed)
+		if len(files) == 0 || ctx.Err() != nil {
+			return
+		}
+		b.build++
+		r.Files, r.Reload = files, reload
+		if b.o.OnBuilding != nil {
+			b.o.OnBuilding(b.build, files)
+		}
 		r.Modules = b.discover(dirty)
 		if b.closing.Load() {
 			return
 		}
 		r = b.finish(r)
 		r.Updates = append(r.Updates, others...) // even if the build failed: a broken script is no reason to withhold a picture
-		r.Took = time.Since(began)
+		r.Took = time.Since(r.Began)
 		b.report(r)
 	})
+	if err != nil {
+		b.build = r.Build // it may have panicked before it was counted
+	}
 }
 
 // affected says which modules must be compiled again after a change, what it means for pages beyond
@@ -833,7 +835,10 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 			b.mix(u.Path, strconv.FormatInt(time.Now().UnixNano(), 36))
 		}
 	}
-	configured = configured || len(files) > 0 && b.shaken.Swap(false)
+	if len(files) > 0 && b.shaken.Swap(false) {
+		configured = true
+		reload = "something panicked before" // what it was about to tell is lost
+	}
 	if structural || configured || packaged {
 		b.resolver.forget()
 		clear(b.configs)

@@ -108,14 +108,13 @@ type panicked struct {
 }
 
 // guardBuild runs do, a build, which reports r unless it panics. Then that is reported in its place.
-func (b *Builder) guardBuild(r Result, do func()) (err error) {
+func (b *Builder) guardBuild(r *Result, do func()) (err error) {
 	defer func() {
 		if err == nil {
 			return
 		}
-		r.Hash = fmt.Sprintf("%x", b.sum)
-		r.Errors = []Diagnostic{{Source: pluginName, Text: err.Error()}}
-		b.report(r)
+		errs := []Diagnostic{{Source: pluginName, Text: err.Error()}}
+		b.report(Result{Build: r.Build, Began: r.Began, Entry: r.Entry, Files: r.Files, Hash: fmt.Sprintf("%x", b.sum), Errors: errs})
 	}()
 	defer b.caught("a build", &err)
 	do()

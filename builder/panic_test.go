@@ -70,6 +70,28 @@ func TestPanics(t *testing.T) {
 	}
 }
 
+// A panic before it is known what a change concerns is told, and the next build makes up for it.
+func TestPanicInAffected(t *testing.T) {
+	s := newSite(t, txtar.Parse([]byte("-- a.js --\nconsole.log('a1')\n-- b.js --\nconsole.log('b1')\n")), Options{})
+	s.step("get a.js")
+	s.step("get b.js")
+	r := s.b.resolver
+	s.b.resolver = nil
+	s.step("write b.js console.log('b2')")
+	s.b.resolver = r
+	if r := s.last(); len(r.Errors) != 1 || !strings.Contains(r.Errors[0].Text, "panic") {
+		t.Fatalf("not told: %+v", r)
+	}
+	for _, step := range []string{"write a.js console.log('a2')", "errors 0", "get b.js", "has b2"} {
+		if err := s.step(step); err != nil {
+			t.Fatalf("%s: %v: %+v", step, err, s.last().Errors)
+		}
+	}
+	if s.last().Reload == "" {
+		t.Error("pages are not loaded anew")
+	}
+}
+
 // A panic of devserve's own plugins is told as its own, whichever call of esbuild they are for.
 func TestPanicInOwnPlugin(t *testing.T) {
 	b, err := New(Options{Dir: t.TempDir()})
