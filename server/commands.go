@@ -98,7 +98,7 @@ func (s *Server) newCommands() error {
 	if roots := existing(c.group.Roots()); len(roots) > 0 {
 		c.watcher, err = watcher.New(roots, watcher.Options{
 			Ignore: []string{"!dist/", "!coverage/", "!build/", "!out/", "!target/"}, // names that packages have
-			Poll:   s.o.Poll, Log: s.o.Log, OnError: s.unwatched,
+			Poll:   s.o.Poll, Log: s.o.Log, OnError: s.unwatched, OnPanic: s.fell,
 		})
 	}
 	s.commands = c

@@ -200,10 +200,10 @@ func New(o Options) (*Server, error) {
 		hop:   rand.Text(),
 	}
 	s.guardCallbacks()
-	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Poll: o.Poll, Log: o.Log, OnError: s.unwatched}); err != nil {
+	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Poll: o.Poll, Log: o.Log, OnError: s.unwatched, OnPanic: s.fell}); err != nil {
 		return nil, err
 	}
-	if s.templates, err = newTemplates(o.Watch, watcher.Options{Poll: o.Poll, Log: o.Log, OnError: s.unwatched}); err != nil {
+	if s.templates, err = newTemplates(o.Watch, watcher.Options{Poll: o.Poll, Log: o.Log, OnError: s.unwatched, OnPanic: s.fell}); err != nil {
 		return nil, err
 	}
 	s.hub, err = reload.New(reload.Options{Base: o.Base, AllowHosts: o.AllowHosts, AllowOrigins: o.AllowOrigins, Log: o.Log, OnMessage: s.message, OnOpen: s.opener(), OnTrace: s.o.OnTrace, Status: s.status})

@@ -320,6 +320,63 @@ func TestOverflowWithoutInstances(t *testing.T) {
 	})
 }
 
+// TestPanics goes on after a panic at the start, in an event, and in onBatch, and reports what changed; one that comes again
+// each time does not keep it busy.
+func TestPanics(t *testing.T) {
+	panics := 0
+	var armed atomic.Bool
+	armed.Store(true)
+	open := func(b *bubble) (source, error) {
+		f := b.fakes[len(b.fakes)-1]
+		f.refuse = func(string) error {
+			if armed.Load() {
+				panic("boom")
+			}
+			return nil
+		}
+		return f, nil
+	}
+	o := Options{OnPanic: func(_ string, v any) {
+		if v != "boom" {
+			t.Errorf("panic: %v", v)
+		}
+		panics++
+	}}
+	inBubble(t, []string{"a: 1", "d/b: 1"}, o, open, func(b *bubble, w *Watcher) {
+		armed.Store(false)
+		b.pass(maxPause)
+		if got := b.changes(); len(got) != 2 || panics == 0 {
+			t.Fatalf("after a panic at the start: got %q, %d panics", got, panics)
+		}
+		b.restart()
+		armed.Store(true)
+		os.Mkdir(filepath.Join(b.dir, "e"), 0o755)
+		b.write("a", "2")
+		b.event("e", fsnotify.Create)
+		armed.Store(false)
+		b.pass(maxPause)
+		if got := b.changes(); !slices.Contains(got, "write a") { // with what may have been read halfway
+			t.Fatalf("after a panic in an event: got %q", got)
+		}
+		b.pass(2 * maxPause)
+		b.restart()
+		b.during = func() { panic("boom") }
+		b.save("a", "3")
+		b.write("d/b", "2")
+		b.pass(time.Second)
+		if got := slices.Compact(b.changes()); !slices.Equal(got, []string{"write a", "write d/b"}) {
+			t.Fatalf("after a panic in onBatch: got %q", got)
+		}
+		armed.Store(true)
+		panics = 0
+		b.fakes[len(b.fakes)-1].err <- fsnotify.ErrEventOverflow
+		b.pass(time.Hour)
+		if panics < 2 || panics > 80 {
+			t.Errorf("%d panics in an hour", panics)
+		}
+	})
+}
+
 // TestOutOfWatches is refused the watches of one directory: it says so once, with the
 // cure, and polls what is there, and that alone.
 func TestOutOfWatches(t *testing.T) {

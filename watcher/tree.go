@@ -2,6 +2,7 @@ package watcher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -64,6 +65,8 @@ type tree struct {
 	keep     bool // watches that nothing depends on now may be needed again
 	ahead    ahead
 
+	since time.Time // when the reading began of what Watch is called with
+
 	lost       error     // why events are missing; nil if none are
 	lostUnsure bool      // some were lost while onBatch ran
 	rescanAt   time.Time // when to compare everything, if lost
@@ -71,6 +74,9 @@ type tree struct {
 	refused    error     // why some directory has no watch; nil if all have
 	retryAt    time.Time // when to ask again, if blind or refused
 	warned     map[string]bool
+
+	fell  time.Time     // when something panicked last
+	pause time.Duration // made after it
 }
 
 // A dir is a directory of a root's tree.
@@ -95,6 +101,9 @@ const (
 	// retryEvery is how often events are asked for again where they were refused: one
 	// system call, if they still are.
 	retryEvery = 2 * time.Second
+
+	// minPause is made after a panic. Each one within maxPause doubles it: the next attempt may panic at once.
+	minPause, maxPause = 100 * time.Millisecond, time.Minute
 )
 
 func newTree(ctx context.Context, w *Watcher) *tree {
@@ -131,6 +140,34 @@ func newTree(ctx context.Context, w *Watcher) *tree {
 func (t *tree) close() {
 	t.feed.close()
 	t.mounts.close()
+}
+
+// safely does what may panic. As nobody knows what a panic left behind, everything is compared after it, and what was about
+// to be reported is taken to differ.
+func (t *tree) safely(do func()) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		t.opts.OnPanic("the watcher", v)
+		t.starting, t.keep, t.untold = false, false, false
+		for path, c := range t.dirty {
+			c.old = file{kind: stated, fresh: true} // equal to nothing
+			t.dirty[path] = c
+		}
+		t.pause = min(2*t.pause, maxPause)
+		if t.fell.IsZero() || time.Since(t.fell) > maxPause {
+			t.pause = minPause
+		}
+		select {
+		case <-t.ctx.Done():
+		case <-time.After(t.pause):
+		}
+		t.fell = time.Now()
+		t.lost, t.lostUnsure, t.rescanAt = errors.New("panic"), true, t.fell
+	}()
+	do()
 }
 
 // source opens a source of events, or one without any for as long as the system has none to give.

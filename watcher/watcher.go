@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -56,6 +57,10 @@ type Options struct {
 	// events, such as a limit of the system, once for each cause and with the cure.
 	// That part is polled instead, and for a limit only as long as it is reached. Nil logs it.
 	OnError func(error)
+
+	// OnPanic is told of a panic in what Run does, onBatch included, by the goroutine that it came from: debug.Stack has the
+	// stack. Run goes on, and compares everything. Nil logs it.
+	OnPanic func(what string, value any)
 
 	Log *slog.Logger // debug records; nil discards them
 }
@@ -135,6 +140,11 @@ func New(roots []string, o Options) (*Watcher, error) {
 	if o.OnError == nil {
 		o.OnError = func(err error) { o.Log.Debug("part of the tree has no events", "err", err) }
 	}
+	if o.OnPanic == nil {
+		o.OnPanic = func(what string, value any) {
+			o.Log.Error("panic", "in", what, "value", value, "stack", string(debug.Stack()))
+		}
+	}
 
 	w := &Watcher{
 		opts:     o,
@@ -213,8 +223,8 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	start := time.Now()
 	t := newTree(ctx, w)
 	defer t.close()
-	t.start()
-	t.setExtra(w.takeExtra(), time.Time{})
+	t.safely(t.start)
+	t.safely(func() { t.setExtra(w.takeExtra(), time.Time{}) })
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -222,33 +232,42 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	close(w.ready)
 	w.opts.Log.Debug("ready", "directories", len(t.dirs), "watches", len(t.watches), "took_ms", time.Since(start).Milliseconds())
 
-	since := start // when the reading began of what Watch is called with
+	t.since = start
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	always := make(chan struct{})
-	close(always)
-	for {
-		t.report()
-		var idle chan struct{}
-		if t.ahead.left() && len(t.dirty) == 0 { // nothing is read ahead while a change settles
-			idle = always
+	for ctx.Err() == nil {
+		t.safely(func() { t.step(timer, onBatch) })
+	}
+	return nil
+}
+
+var always = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// step waits for something to do and does it.
+func (t *tree) step(timer *time.Timer, onBatch func(Batch)) {
+	t.report()
+	var idle chan struct{}
+	if t.ahead.left() && len(t.dirty) == 0 { // nothing is read ahead while a change settles
+		idle = always
+	}
+	timer.Reset(time.Until(t.due()))
+	select {
+	case <-t.ctx.Done():
+	case <-t.wake:
+		t.setExtra(t.takeExtra(), t.since)
+	case <-t.feed.ready:
+		t.takeIn()
+	case <-timer.C:
+		if b, ok := t.flush(time.Now()); ok {
+			t.since = time.Now().Add(-tick)
+			t.handOn(b, onBatch)
 		}
-		timer.Reset(time.Until(t.due()))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-w.wake:
-			t.setExtra(w.takeExtra(), since)
-		case <-t.feed.ready:
-			t.takeIn()
-		case <-timer.C:
-			if b, ok := t.flush(time.Now()); ok {
-				since = time.Now().Add(-tick)
-				t.handOn(b, onBatch)
-			}
-		case <-idle:
-			t.fill()
-		}
+	case <-idle:
+		t.fill()
 	}
 }
 
