@@ -85,6 +85,10 @@ type Options struct {
 	// by one goroutine for each command; lines that it is too slow for are left out, and a line says how many.
 	Output func(name, line string)
 
+	// OnPanic is told of a panic in what Run does, the functions above included, by the goroutine that it came from:
+	// debug.Stack has the stack. Run goes on; a command that it happened to has Failed. Nil logs it.
+	OnPanic func(what string, value any)
+
 	Log *slog.Logger // debug records; nil discards them
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -49,6 +50,11 @@ func New(specs []Spec, o Options) (*Group, error) {
 	}
 	if o.Output == nil {
 		o.Output = func(string, string) {}
+	}
+	if o.OnPanic == nil {
+		o.OnPanic = func(what string, value any) {
+			o.Log.Error("panic", "in", what, "value", value, "stack", string(debug.Stack()))
+		}
 	}
 
 	g := &Group{
@@ -113,7 +119,7 @@ func (g *Group) Run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(temp)
 
-	g.snap.scan() // what changes from now on is a change
+	g.safely(searching, func() { g.snap.scan() }) // what changes from now on is a change
 	g.mu.Lock()
 	for _, u := range g.units {
 		u.due("start", nil)
@@ -123,7 +129,9 @@ func (g *Group) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, u := range g.units {
-		wg.Go(func() { u.queue.read(func(line string) { g.opts.Output(u.spec.Name, line) }) })
+		wg.Go(func() {
+			u.queue.read(func(line string) { g.safely("Output", func() { g.opts.Output(u.spec.Name, line) }) })
+		})
 		wg.Go(func() {
 			defer u.queue.close()
 			u.run(ctx, filepath.Join(temp, fmt.Sprint(u.index)))
@@ -151,12 +159,30 @@ func (g *Group) Changed(paths []string) {
 	}
 }
 
+// safely does what may panic, and reports whether it returned.
+func (g *Group) safely(what string, do func()) (returned bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			g.opts.OnPanic(what, v)
+		}
+	}()
+	do()
+	return true
+}
+
+const searching = "the search for changed files"
+
+// afterPanic is when everything is looked at again: often enough for a person, and no load if that panics too.
+const afterPanic = 5 * time.Second
+
 // sort finds out which files have another content and whom that concerns, until ctx is done.
 func (g *Group) sort(ctx context.Context) {
-	for {
+	again := time.NewTimer(0)
+	again.Stop()
+	defer again.Stop()
+	look := func() {
 		select {
 		case <-ctx.Done():
-			return
 		case <-g.hinted:
 			g.mu.Lock()
 			hints := g.hints
@@ -164,8 +190,16 @@ func (g *Group) sort(ctx context.Context) {
 			g.mu.Unlock()
 			g.mark(g.snap.look(hints))
 		case done := <-g.scans:
+			defer close(done)
 			g.mark(g.snap.scan())
-			close(done)
+		case <-again.C:
+			g.mark(g.snap.scan())
+		}
+	}
+	for ctx.Err() == nil {
+		if !g.safely(searching, look) {
+			clear(g.snap.files) // all is changed: what was found is lost
+			again.Reset(afterPanic)
 		}
 	}
 }

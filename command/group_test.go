@@ -9,7 +9,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -337,6 +340,99 @@ func TestNeverAnswers(t *testing.T) {
 	}
 	defer l.Close()
 	f.reached(n, "mute", Ready)
+}
+
+// TestPanics goes on after each function that may panic has.
+func TestPanics(t *testing.T) {
+	var mu sync.Mutex
+	fell := map[string]int{}
+	var armed atomic.Bool
+	armed.Store(true)
+	boom := func() {
+		if armed.Load() {
+			panic("boom")
+		}
+	}
+	dir, addr := t.TempDir(), freeAddr(t)
+	s := self("listen", addr)
+	dial := Dial(addr)
+	s.Watch = []string{"*.txt"}
+	var asked atomic.Int32
+	s.Ready = func(ctx context.Context) error {
+		if asked.Add(1) == 1 {
+			return errors.New("no") // or something else would seem to listen there
+		}
+		boom()
+		return dial(ctx)
+	}
+	f := run(t, dir, Options{
+		OnState: func(State) { boom() },
+		Output:  func(string, string) { boom() },
+		Drain:   func(context.Context, string) { boom() },
+		OnPanic: func(what string, v any) {
+			mu.Lock()
+			defer mu.Unlock()
+			fell[what]++
+			if v != "boom" {
+				t.Errorf("panic in %s: %v\n%s", what, v, debug.Stack())
+			}
+		},
+	}, s)
+	count := func(what string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return fell[what]
+	}
+	poll(t, "panics", func() bool { return count("Ready") > 0 && count("OnState") > 0 })
+	armed.Store(false)
+	f.reached(0, "listen", Ready)
+	armed.Store(true)
+	n := f.now()
+	f.edit("a.txt", "1")
+	f.reached(n, "listen", Failed) // in Drain
+	if count("listen") == 0 {
+		t.Errorf("panics: %v", fell)
+	}
+	armed.Store(false)
+	n = f.now()
+	f.edit("a.txt", "2")
+	f.reached(n, "listen", Ready)
+}
+
+// TestPanicInSearch has the look at files panic each time: commands run all the same.
+func TestPanicInSearch(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "a.txt"), "1")
+	s := self("listen", freeAddr(t))
+	s.Dir, s.Watch = dir, []string{"*.txt"}
+	ready := make(chan bool, 1)
+	var panics atomic.Int32
+	g, err := New([]Spec{s}, Options{
+		OnPanic: func(string, any) { panics.Add(1) },
+		OnState: func(s State) {
+			if s.Phase == Ready {
+				ready <- true
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.snap.files = nil
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Run(ctx) }()
+	select {
+	case <-ready:
+	case <-time.After(patience):
+		t.Error("never ready")
+	}
+	g.Changed([]string{filepath.Join(dir, "a.txt")})
+	poll(t, "panics", func() bool { return panics.Load() >= 2 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestNotThere(t *testing.T) {

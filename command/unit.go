@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -198,7 +199,7 @@ func (u *unit) set(s State) {
 	u.g.tell()
 	u.g.mu.Unlock()
 	u.g.opts.Log.Debug("state", "command", s.Name, "phase", s.Phase.String(), "reason", s.Reason, "took_ms", s.Took.Milliseconds())
-	u.g.opts.OnState(s)
+	u.g.safely("OnState", func() { u.g.opts.OnState(s) })
 }
 
 // enter is the present state with another phase.
@@ -228,23 +229,34 @@ func (u *unit) run(ctx context.Context, temp string) {
 	}
 	defer u.close()
 	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-u.work:
-			u.begin(ctx)
-		case <-u.later.C:
-			u.begin(ctx)
-		case <-done(u.step):
-			u.stepped(ctx)
-		case <-done(u.program):
-			u.died()
-		case err := <-u.probed:
-			u.answered(err)
-		case <-u.retry.C:
-			u.launch(ctx)
-		case <-u.late.C:
-			u.overdue()
+		if !u.g.safely(u.spec.Name, func() { u.next(ctx) }) {
+			if u.step == nil {
+				u.cut(true)
+			}
+			text := "devserve panicked; its log has the stack"
+			u.fail(text, Diagnostic{Source: "exit", Text: text})
 		}
+	}
+}
+
+// next waits for something to happen to the unit, and deals with it.
+func (u *unit) next(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-u.work:
+		u.begin(ctx)
+	case <-u.later.C:
+		u.begin(ctx)
+	case <-done(u.step):
+		u.stepped(ctx)
+	case <-done(u.program):
+		u.died()
+	case err := <-u.probed:
+		u.answered(err)
+	case <-u.retry.C:
+		u.launch(ctx)
+	case <-u.late.C:
+		u.overdue()
 	}
 }
 
@@ -616,6 +628,8 @@ func (u *unit) taken(ctx context.Context) bool {
 	return true
 }
 
+var errPanic = errors.New("its probe panicked")
+
 // probe waits for the program to be ready and sends nil on probed; after the time-out an error too.
 func (u *unit) probe(ctx context.Context, taken bool) {
 	limit := time.NewTimer(u.spec.ReadyTimeout)
@@ -634,7 +648,8 @@ func (u *unit) probe(ctx context.Context, taken bool) {
 	for gap := firstGap; ctx.Err() == nil; gap = min(2*gap, lastGap) {
 		var err error
 		if u.spec.Ready != nil {
-			err = u.spec.Ready(ctx)
+			err = errPanic
+			u.g.safely("Ready", func() { err = u.spec.Ready(ctx) })
 		}
 		if err == nil {
 			select {

@@ -80,7 +80,7 @@ func (s *Server) newCommands() error {
 		program.Ready = ready(cmp.Or(listens, s.o.Backend, only(s.o.Proxy)))
 	}
 
-	o := command.Options{Log: s.o.Log, OnState: func(now command.State) { s.safely("the state of "+now.Name, func() { s.commandState(now) }) }, Output: s.o.OnOutput, Grace: commandGrace}
+	o := command.Options{Log: s.o.Log, OnState: func(now command.State) { s.safely("the state of "+now.Name, func() { s.commandState(now) }) }, Output: s.o.OnOutput, OnPanic: s.fell, Grace: commandGrace}
 	if len(programs) > 0 {
 		c.hold = newHold(programs)
 		o.Drain = func(ctx context.Context, _ string) {
