@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -83,6 +84,61 @@ func BenchmarkPoll(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestShare is how long polling pauses for what a look took, of the core and on the clock.
+func TestShare(t *testing.T) {
+	for _, tt := range []struct{ core, clock, want time.Duration }{
+		{50 * ms, 50 * ms, time.Second},
+		{50 * ms, 200 * ms, time.Second}, // others had the core
+		{0, 500 * ms, 2 * time.Second},   // a network drive
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w, err := New([]string{t.TempDir()}, Options{Poll: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var used, takes time.Duration
+			w.spent = func() time.Duration {
+				defer func() { used, takes = tt.core, tt.clock }()
+				time.Sleep(takes)
+				return used
+			}
+			tree := newTree(t.Context(), w)
+			defer tree.close()
+			tree.start()
+			tree.turn(&tree.often, false)
+			if got := time.Until(tree.often.at); got != tt.want {
+				t.Errorf("after %v of the core in %v: a pause of %v, want %v", tt.core, tt.clock, got, tt.want)
+			}
+		})
+	}
+}
+
+// TestLastWritten has the directories looked at first in which files were written last, before anything is seen to change.
+func TestLastWritten(t *testing.T) {
+	s := newSite(t)
+	for i := range 2 * maxRecent {
+		name := fmt.Sprintf("site/%d/a.js", i)
+		s.write(name, "1")
+		s.check(os.Chtimes(s.path(name), time.Time{}, time.Unix(int64(i*7%(2*maxRecent)), 0)))
+	}
+	w, err := New([]string{s.path("site")}, Options{Poll: true})
+	s.check(err)
+	tree := newTree(t.Context(), w)
+	defer tree.close()
+	tree.start()
+	tree.gather(&tree.often, false)
+	var want []string
+	for i := range 2 * maxRecent {
+		if i*7%(2*maxRecent) >= maxRecent {
+			want = append(want, s.path(fmt.Sprintf("site/%d", i)))
+		}
+	}
+	slices.Sort(want)
+	if got := slices.Sorted(slices.Values(tree.often.recent)); !slices.Equal(got, want) {
+		t.Errorf("\n got %q\nwant %q", got, want)
 	}
 }
 

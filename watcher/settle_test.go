@@ -94,6 +94,7 @@ func inBubble(t *testing.T, files []string, o Options, open func(b *bubble) (sou
 		if err != nil {
 			t.Fatal(err)
 		}
+		w.spent = func() time.Duration { return 0 }
 		w.open = func() (source, error) {
 			f := newFake()
 			b.fakes = append(b.fakes, f)

@@ -108,6 +108,7 @@ type Watcher struct {
 	ignore   *ignore
 	open     func() (source, error)
 	doubtful func(dir string) string // its file system, if that is not to be relied on
+	spent    func() time.Duration    // CPU time of this thread
 	ready    chan struct{}
 	wake     chan struct{} // holds one token while extra is news to Run
 
@@ -151,6 +152,7 @@ func New(roots []string, o Options) (*Watcher, error) {
 		alone:    alone,
 		open:     openNotify,
 		doubtful: doubtful,
+		spent:    spent,
 		ready:    make(chan struct{}),
 		wake:     make(chan struct{}, 1),
 	}
