@@ -37,6 +37,7 @@ func run() error {
 	starts := flag.Int("starts", 3, "cold starts, each with a second one")
 	pause := flag.Duration("pause", 150*time.Millisecond, "between edits")
 	only := flag.String("peers", "", "names of those to measure, as \"devserve,Bun\" (all)")
+	growth := flag.String("growth", "", "names of those of them to measure beyond the first size: the others take hours (all)")
 	streams := flag.String("streams", "100,1000,10000", "numbers of event streams; empty: none")
 	write := flag.Bool("write", false, "write docs/benchmarks.md and docs/benchmarks.svg")
 	kind := flag.String("stream", "", "used by the program itself")
@@ -77,16 +78,13 @@ func run() error {
 	if args := os.Args[1:]; !slices.Equal(args, []string{"-write"}) {
 		r.command = strings.TrimSpace("go run ./bench " + strings.Join(args, " "))
 	}
-	chosen := peers
-	if *only != "" {
-		chosen = slices.DeleteFunc(slices.Clone(peers), func(p peer) bool { return !slices.Contains(strings.Split(*only, ","), p.name) })
-	}
+	chosen := named(peers, *only)
 	for _, p := range chosen {
 		r.versions = append(r.versions, p.name+" "+p.version(t))
 	}
 	r.versions = append(r.versions, "React "+t.installed("react"))
 
-	err = r.run(ctx, t, plan{*edits, *starts, *pause}, chosen, sizes, counts, func() error {
+	err = r.run(ctx, t, plan{*edits, *starts, *pause}, chosen, named(chosen, *growth), sizes, counts, func() error {
 		if !*write {
 			return nil
 		}
@@ -97,13 +95,24 @@ func run() error {
 	return err
 }
 
+// named returns those of all that a list with commas names, or all.
+func named(all []peer, list string) []peer {
+	if list == "" {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(p peer) bool { return !slices.Contains(strings.Split(list, ","), p.name) })
+}
+
 // run measures everything, and saves the report after each part of it, so that an end before the last loses little.
-func (r *report) run(ctx context.Context, t tools, p plan, chosen []peer, sizes, streams []int, save func() error) error {
+func (r *report) run(ctx context.Context, t tools, p plan, chosen, growth []peer, sizes, streams []int, save func() error) error {
 	add := func(x *result) error {
 		r.results = append(r.results, progress(x))
 		return errors.Join(context.Cause(ctx), save())
 	}
-	for _, n := range sizes {
+	for i, n := range sizes {
+		if i > 0 {
+			chosen = growth
+		}
 		for _, peer := range chosen {
 			// Each has an app of its own, so that none finds what another left behind.
 			a, err := newApp(t, n)

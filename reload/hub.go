@@ -219,7 +219,7 @@ func (h *Hub) first(s *subscriber, known string, fresh bool) error {
 		}
 	}
 	var first []frame
-	unseen := slices.ContainsFunc(h.wrong, func(w wrong) bool { return w.at <= n }) // by a fresh page
+	unseen := len(h.good.Warnings) > 0 || slices.ContainsFunc(h.wrong, func(w wrong) bool { return w.at <= n }) // by a fresh page
 	if !ok || fresh && unseen {
 		data, err := h.sync()
 		if err != nil {

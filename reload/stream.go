@@ -46,7 +46,8 @@ func event(id, name string, data []byte) frame {
 func (h *Hub) serveEvents(w http.ResponseWriter, r *http.Request) {
 	known, fresh := r.Header.Get("Last-Event-ID"), false
 	if known == "" {
-		known, fresh = r.URL.Query().Get("lastEventId"), true
+		query := r.URL.Query()
+		known, fresh = query.Get("lastEventId"), query.Get("poll") != "wait" // who waits has been told already
 	}
 	header := w.Header()
 	// A cache would hold a second fetch of this URL back until the first one ends;

@@ -166,6 +166,47 @@ func TestSyncKeepsWarningsAndDropsUpdates(t *testing.T) {
 	})
 }
 
+// TestWarningsReachANewPage: one that was served after the build that warned, and knows it.
+func TestWarningsReachANewPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, Options{})
+		b := built(4)
+		b.Warnings = []Diagnostic{{Text: "odd"}}
+		publish(t, h, b)
+		page := openTab(t, h, request("GET", eventsPath+"?lastEventId=boot-1"), nil)
+		again := openTab(t, h, request("GET", eventsPath, "Last-Event-ID: boot-1"), nil)
+		synctest.Wait()
+		if got := page.take(); !strings.Contains(got, `"odd"`) || !strings.Contains(got, `"sync":true`) {
+			t.Errorf("a new page got %q", got)
+		}
+		if got := again.take(); strings.Contains(got, "odd") {
+			t.Errorf("a page that was connected before got %q", got)
+		}
+	})
+}
+
+// TestPollWaitsWhileSomethingIsWrong: what the reader was told already is no reason to answer.
+func TestPollWaitsWhileSomethingIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, Options{})
+		publish(t, h, Error{Build: 1, Errors: []Diagnostic{{Text: "bad"}}})
+		first := openTab(t, h, request("GET", eventsPath+"?poll&lastEventId=boot-1"), nil)
+		next := openTab(t, h, request("GET", eventsPath+"?poll=wait&lastEventId=boot-1"), nil)
+		synctest.Wait()
+		if got := first.take(); !strings.Contains(got, `"bad"`) {
+			t.Errorf("the first answer is %q", got)
+		}
+		if got := next.take(); got != "" {
+			t.Errorf("answered at once: %q", got)
+		}
+		publish(t, h, built(2))
+		synctest.Wait()
+		if got := next.take(); !strings.Contains(got, "event: built") || strings.Contains(got, `"bad"`) {
+			t.Errorf("the next answer is %q", got)
+		}
+	})
+}
+
 func TestStreamFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHub(t, Options{})

@@ -42,6 +42,9 @@ func TestForbiddenImports(t *testing.T) {
 			} else if _, ok := deps[ours+"/"+to]; ok {
 				to = ours + "/" + to
 			}
+			if tt.to == all && strings.HasPrefix(dep, ours+"/internal/") {
+				continue // a leaf, which knows nothing of what it is used for
+			}
 			if dep == to || strings.HasPrefix(dep, to+"/") {
 				t.Errorf("%s imports %s, but: %s", tt.from, dep, tt.why)
 			}

@@ -17,9 +17,9 @@ export function loadedBy(path: string): ReadonlySet<string> {
 }
 
 /**
- * Tells of a script or style sheet of this site that may not have arrived whole, for the connection broke. What was answered with an
- * error did, but where its type is forbidden (nosniff) it looks the same: who wants to know asks for it again. What a policy
- * or an extension forbids was not asked for.
+ * Tells of a script or style sheet of this site that may not have arrived whole, for the connection broke. What is of another type, such as
+ * an error's text, looks the same where nosniff forbids it: who wants to know asks for it again. What a policy or an extension
+ * forbids was not asked for.
  */
 export function watchTorn(tell: (url: string) => void): void {
   const listener = ({ target }: Event): void => {

@@ -76,7 +76,7 @@ function start(): void {
     const reason = `${pathOf(url)} did not arrive whole`;
     const answer = await fetch(url, { method: "HEAD" }).catch(() => null);
     if (!answer) torn = url; // the server is away again
-    else if (answer.ok && reason !== reloadedFor && !leaving) void leave(reason, known);
+    else if (answer.ok && /javascript|css/.test(answer.headers.get("Content-Type") ?? "") && reason !== reloadedFor && !leaving) void leave(reason, known);
   }
 
   let wasUp = false;
