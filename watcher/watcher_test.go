@@ -50,8 +50,10 @@ func newSite(t testing.TB, files ...string) *site {
 	return s
 }
 
+// options settle for longer than the events of one change take on a loaded machine: what comes after its batch may be told
+// once more, as it may have been read halfway.
 func (s *site) options() Options {
-	return Options{OnError: func(err error) { s.errs <- err }}
+	return Options{Settle: 10 * time.Millisecond, OnError: func(err error) { s.errs <- err }}
 }
 
 func (s *site) start(o Options) *site {
