@@ -40,24 +40,24 @@ type plan struct {
 // measure takes all figures of a peer, in a browser of its own.
 func (p plan) measure(ctx context.Context, t tools, peer peer, a *app) *result {
 	r := &result{peer: peer.name, modules: a.modules, samples: map[string][]float64{}, lost: map[string]bool{}}
-	before, err := readClock()
-	if err != nil {
-		r.fail("the machine", err)
-		return r
-	}
-	defer func() {
-		if after, err := readClock(); err != nil {
-			r.fail("the machine", err)
-		} else {
-			r.noise = after.since(before)
-		}
-	}()
 	browser, stop, err := startBrowser(ctx)
 	if err != nil {
 		r.fail("the browser", err)
 		return r
 	}
 	defer stop()
+	before, err := readClock()
+	if err != nil {
+		r.fail("the machine", err)
+		return r
+	}
+	defer func() { // before the browser ends: what its processes have used is lost with them
+		if after, err := readClock(); err != nil {
+			r.fail("the machine", err)
+		} else {
+			r.noise = after.since(before)
+		}
+	}()
 	for range p.starts {
 		if err := p.starting(browser, t, peer, a, r); err != nil {
 			r.fail("start", err)
