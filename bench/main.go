@@ -37,7 +37,7 @@ func run() error {
 	starts := flag.Int("starts", 3, "cold starts, each with a second one")
 	pause := flag.Duration("pause", 150*time.Millisecond, "between edits")
 	only := flag.String("peers", "", "names of those to measure, as \"devserve,Bun\" (all)")
-	growth := flag.String("growth", "", "names of those of them to measure beyond the first size: the others take hours (all)")
+	growth := flag.String("growth", "", "names of those of them to measure beyond the first size: the others take long (all)")
 	streams := flag.String("streams", "100,1000,10000", "numbers of event streams; empty: none")
 	write := flag.Bool("write", false, "write docs/benchmarks.md and docs/benchmarks.svg")
 	kind := flag.String("stream", "", "used by the program itself")
