@@ -31,6 +31,7 @@ type site struct {
 	hold    map[string]chan struct{} // requests for a path wait until it is closed
 	torn    map[string]int           // so many answers for a path break off
 	gets    map[string]int           // requests, by path
+	answers map[string]int           // those of gets that are over
 	nonce   string
 	last    int
 	kept    []frame // for replay
@@ -52,7 +53,7 @@ func newSiteAt(t *testing.T, base string) *site {
 	t.Helper()
 	s := &site{
 		t: t, base: base, nonce: "boot1", addr: "127.0.0.1:0",
-		files: map[string]string{}, hold: map[string]chan struct{}{}, torn: map[string]int{}, gets: map[string]int{}, streams: map[chan frame]bool{},
+		files: map[string]string{}, hold: map[string]chan struct{}{}, torn: map[string]int{}, gets: map[string]int{}, answers: map[string]int{}, streams: map[chan frame]bool{},
 	}
 	s.start()
 	t.Cleanup(s.stop)
@@ -188,6 +189,19 @@ func (s *site) got(p string) int {
 	return s.gets[p]
 }
 
+// wantAnswers waits until a path was answered n times, to the end.
+func (s *site) wantAnswers(p string, n int) {
+	s.t.Helper()
+	answered := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.answers[p] >= n
+	}
+	if !eventually(answered) {
+		s.t.Fatalf("%s was not answered %d times", p, n)
+	}
+}
+
 func (s *site) wantStreams(n int) {
 	s.t.Helper()
 	if !eventually(func() bool { return s.streamed() >= n }) {
@@ -207,6 +221,11 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	torn := s.torn[r.URL.Path] > 0
 	s.torn[r.URL.Path]--
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.answers[r.URL.Path]++
+	}()
 	if hold != nil {
 		select {
 		case <-hold:
