@@ -132,7 +132,7 @@ func (t *tree) compare(path string, c change) (op Op, written int64) {
 		return Remove, 0
 	case moved || !same(c.old, now):
 		return Write, now.ctime
-	case c.unsure && isFile(now) && now.ctime >= t.handed.Add(-tick).UnixNano():
+	case c.unsure && isFile(now) && now.ctime >= t.since.UnixNano():
 		return Write, now.ctime // as above
 	}
 	return 0, 0

@@ -17,13 +17,9 @@ const (
 	// once needlessly if its first write has equal content.
 	maxFill = 256 << 20
 
-	// tick is how far the clock of the time stamps may be behind: Linux takes the
-	// time of the last timer interrupt, mostly one in 4ms.
-	tick = 5 * time.Millisecond
-
 	// racy is how fresh a time stamp may be so that a later write could still get
 	// the same one, on file systems with coarser clocks too.
-	racy = 10 * tick
+	racy = 50 * time.Millisecond
 )
 
 type kind uint8
@@ -45,6 +41,9 @@ type file struct {
 	kind         kind
 	fresh        bool // a write with the same time stamps may have come after
 }
+
+// differing equals nothing, nor is it as empty as a file that is about to be written.
+var differing = file{kind: stated, size: 1, fresh: true}
 
 // seed makes hashes of this process comparable with each other.
 var seed = maphash.MakeSeed()

@@ -279,7 +279,7 @@ func (t *tree) find(dir, path string, op fsnotify.Op, seldom bool) {
 	}
 	t.at = time.Now()
 	ctime := stat(path).ctime
-	t.unsure = ctime != t.known(path).ctime && ctime >= t.handed.Add(-tick).UnixNano() && ctime <= t.returned.Add(tick).UnixNano()
+	t.unsure = ctime != t.known(path).ctime && ctime >= t.since.UnixNano() && ctime <= t.returned.UnixNano()
 	if dir == "" {
 		t.revisit(path, op)
 		return

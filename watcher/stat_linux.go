@@ -3,7 +3,6 @@ package watcher
 import (
 	"io/fs"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,10 +17,4 @@ func inodeOf(info fs.FileInfo) (inode uint64, ctime int64) {
 		return st.Ino, st.Ctim.Nano()
 	}
 	return 0, info.ModTime().UnixNano()
-}
-
-func spent() time.Duration {
-	var u unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_THREAD, &u) // fails for no thread of ours
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -54,8 +54,8 @@ type extra struct {
 	real string // where it led to
 }
 
-// setExtra sets the paths to watch beside the trees. Those that were written after
-// since are reported, unless it is zero.
+// setExtra sets the paths to watch beside the trees. Those that were written since
+// then are reported, unless it is zero.
 func (t *tree) setExtra(paths []string, since time.Time) {
 	t.at, t.unsure = time.Now(), false
 	want := make(map[string]bool, len(paths))
@@ -82,10 +82,10 @@ func (t *tree) setExtra(paths []string, since time.Time) {
 		}
 		t.extras[path] = x
 		t.ahead.paths = append(t.ahead.paths, path)
-		if !since.IsZero() && isFile(x.file) && x.ctime > since.UnixNano() {
+		if !since.IsZero() && isFile(x.file) && x.ctime >= since.UnixNano() {
 			t.mark(path, x.file)
 			c := t.dirty[path]
-			c.old = file{kind: stated, fresh: true} // equal to nothing
+			c.old = differing
 			t.dirty[path] = c
 		}
 	}

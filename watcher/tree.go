@@ -65,7 +65,7 @@ type tree struct {
 	keep     bool // watches that nothing depends on now may be needed again
 	ahead    ahead
 
-	since time.Time // when the reading began of what Watch is called with
+	since time.Time // when the reading began of what Watch is called with, by the clock of time stamps
 
 	lost       error     // why events are missing; nil if none are
 	lostUnsure bool      // some were lost while onBatch ran
@@ -153,7 +153,7 @@ func (t *tree) safely(do func()) {
 		t.opts.OnPanic("the watcher", v)
 		t.starting, t.keep, t.untold = false, false, false
 		for path, c := range t.dirty {
-			c.old = file{kind: stated, fresh: true} // equal to nothing
+			c.old = differing
 			t.dirty[path] = c
 		}
 		t.pause = min(2*t.pause, maxPause)

@@ -222,7 +222,7 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 		return errors.New("watcher: Run was called before")
 	}
 
-	start := time.Now()
+	start, began := time.Now(), stamped()
 	t := newTree(ctx, w)
 	defer t.close()
 	t.safely(t.start)
@@ -234,7 +234,7 @@ func (w *Watcher) Run(ctx context.Context, onBatch func(Batch)) error {
 	close(w.ready)
 	w.opts.Log.Debug("ready", "directories", len(t.dirs), "watches", len(t.watches), "took_ms", time.Since(start).Milliseconds())
 
-	t.since = start
+	t.since = began
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -265,7 +265,7 @@ func (t *tree) step(timer *time.Timer, onBatch func(Batch)) {
 		t.takeIn()
 	case <-timer.C:
 		if b, ok := t.flush(time.Now()); ok {
-			t.since = time.Now().Add(-tick)
+			t.since = stamped()
 			t.handOn(b, onBatch)
 		}
 	case <-idle:
