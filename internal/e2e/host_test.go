@@ -284,11 +284,12 @@ type front struct {
 	mu    sync.Mutex
 	count map[string]int
 	held  map[string]chan struct{} // by path; "" holds builds
+	waits map[string]int           // by path: how many do
 	lost  bool                     // the next built event that a page should get is taken out
 }
 
 func newFront(s *scenario) *front {
-	return &front{scenario: s, count: map[string]int{}, held: map[string]chan struct{}{}}
+	return &front{scenario: s, count: map[string]int{}, held: map[string]chan struct{}{}, waits: map[string]int{}}
 }
 
 // hold makes requests for path wait, or builds if it is "".
@@ -330,11 +331,32 @@ func (f *front) loses() bool {
 func (f *front) wait(ctx context.Context, path string) {
 	f.mu.Lock()
 	held := f.held[path]
+	if held != nil {
+		f.waits[path]++
+	}
 	f.mu.Unlock()
 	if held != nil {
 		select {
 		case <-held:
 		case <-ctx.Done():
+		}
+		f.mu.Lock()
+		f.waits[path]--
+		f.mu.Unlock()
+	}
+}
+
+// waiting reports an error unless something waits for path sooner or later.
+func (f *front) waiting(path string) error {
+	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		f.mu.Lock()
+		n := f.waits[path]
+		f.mu.Unlock()
+		if n > 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("nothing waits for %q", path)
 		}
 	}
 }

@@ -223,6 +223,8 @@ func (s *scenario) content(text string) ([]byte, error) {
 
 func (s *scenario) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
 
+// save writes in place, and leaves no empty file in between if that can be: on a loaded machine there may be any time between
+// two system calls. The step truncate is for that.
 func (s *scenario) save(name string, data []byte) error {
 	if strings.Contains(name, "node_modules/") {
 		os.Remove(s.path(name)) // it may share its content with a fixture's
@@ -230,7 +232,19 @@ func (s *scenario) save(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(s.path(name)), 0o777); err != nil {
 		return err
 	}
-	return os.WriteFile(s.path(name), data, 0o666)
+	f, err := os.OpenFile(s.path(name), os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && info.Size() > int64(len(data)) {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	return err
 }
 
 func (s *scenario) link(target, name string) error {

@@ -93,6 +93,7 @@ import (
 //
 //	stop server, kill server, start server    at the same address
 //	hold PATH, release PATH    answers to requests for it; hold builds, release builds
+//	waiting PATH               something waits for it, sooner or later; waiting builds
 //	start backend, stop backend
 //	full reload REASON         by Server.Reload
 //	publish EVENT JSON         by Server.Publish
@@ -168,6 +169,7 @@ func init() {
 		"stop backend":  func(s *scenario, _ string) error { s.srv.backend.stop(); return nil },
 		"hold":          func(s *scenario, rest string) error { s.srv.front.hold(gate(rest)); return nil },
 		"release":       func(s *scenario, rest string) error { s.srv.front.release(gate(rest)); return nil },
+		"waiting":       func(s *scenario, rest string) error { return s.srv.front.waiting(gate(rest)) },
 		"lose event":    func(s *scenario, _ string) error { s.srv.front.lose(); return nil },
 		"publish":       (*scenario).publish,
 		"heard":         (*scenario).heard,
