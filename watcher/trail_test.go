@@ -118,7 +118,7 @@ func TestWatchWhileRunning(t *testing.T) {
 	s.w.Watch([]string{s.path("y.ts")})
 	s.write("y.ts", "2")
 	s.want("write y.ts")
-	s.write("x.ts", "3") // not watched any more
+	s.write("x.ts", "3")        // not watched any more
 	s.wantNothing("write y.ts") // which a build may have read halfway
 }
 
