@@ -152,9 +152,7 @@ func TestGeneratorsFeedEachOther(t *testing.T) {
 	b.Name, b.Generator, b.Watch = "b", true, []string{"a.txt"}
 	f := run(t, t.TempDir(), Options{Grace: 50 * time.Millisecond}, a, b, app)
 	f.reached(0, "mute", Ready)
-	if !f.printed("does it write that itself?") {
-		t.Error("nothing is said of it")
-	}
+	poll(t, "the word on it", func() bool { return f.printed("does it write that itself?") })
 }
 
 // A generator that does not end is said to have failed, and holds up no request.
