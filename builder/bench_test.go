@@ -25,7 +25,8 @@ func generate(tb testing.TB, n int) *txtar.Archive {
 	add("node_modules/react/index.js", `exports.useState = (v) => [v, () => {}]`)
 	add("node_modules/react/jsx-dev-runtime.js", `exports.jsxDEV = (...a) => a`)
 	add("src/shared.ts", "export const shared = (s: string): string => s.trim()\n")
-	add("src/main.tsx", "import { C0 } from \"./m0/c0\"\nexport default <C0 title=\"all\" />\n")
+	add("src/style.css", ".a { z-index: 0 }\n")
+	add("src/main.tsx", "import \"./style.css\"\nimport { C0 } from \"./m0/c0\"\nexport default <C0 title=\"all\" />\n")
 	for i := range n {
 		var src strings.Builder
 		src.WriteString("import { useState } from \"react\"\nimport { shared } from \"../shared\"\n")
@@ -96,35 +97,48 @@ func BenchmarkPlain(b *testing.B) {
 	}
 }
 
-// BenchmarkHot is an edit of one module, from the changed path to the update for the pages.
+// BenchmarkHot is an edit of one file, from the changed path to the event for the pages: of a module, of a style sheet, and of
+// a module that gets broken and mended in turn.
 func BenchmarkHot(b *testing.B) {
+	edits := []struct{ name, path, old, new string }{
+		{"module", "src/m0/c7.tsx", " of ", " of%d "},
+		{"style", "src/style.css", ": 0", ": %d"},
+		{"error", "src/m0/c7.tsx", "return (", "return ("},
+	}
 	for _, n := range sizes {
 		a := generate(b, n)
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := newSite(b, a, Options{})
-			if _, err := s.b.Script(context.Background(), "src/main.tsx"); err != nil {
-				b.Fatal(err)
-			}
-			path := s.path("src/m0/c7.tsx")
-			src, err := os.ReadFile(path)
-			if err != nil {
-				b.Fatal(err)
-			}
-			i := 0
-			for b.Loop() {
-				b.StopTimer()
-				i++
-				edited := strings.Replace(string(src), " of ", fmt.Sprintf(" of%d ", i), 1)
-				if err := os.WriteFile(path, []byte(edited), 0o666); err != nil {
+		for _, edit := range edits {
+			b.Run(fmt.Sprintf("%s/%d", edit.name, n), func(b *testing.B) {
+				s := newSite(b, a, Options{})
+				if _, err := s.b.Script(context.Background(), "src/main.tsx"); err != nil {
 					b.Fatal(err)
 				}
-				b.StartTimer()
-				s.b.Rebuild(context.Background(), []string{path})
-				if len(s.last().Updates) != 1 {
-					b.Fatalf("got %+v", s.last())
+				path := s.path(edit.path)
+				src, err := os.ReadFile(path)
+				if err != nil {
+					b.Fatal(err)
 				}
-			}
-		})
+				i := 0
+				for b.Loop() {
+					b.StopTimer()
+					i++
+					text := edit.new
+					if strings.Contains(text, "%d") {
+						text = fmt.Sprintf(text, i)
+					} else {
+						text += strings.Repeat("(", i%2)
+					}
+					if err := os.WriteFile(path, []byte(strings.Replace(string(src), edit.old, text, 1)), 0o666); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+					s.b.Rebuild(context.Background(), []string{path})
+					if broken := edit.name == "error" && i%2 == 1; broken != (len(s.last().Errors) > 0) {
+						b.Fatalf("got %+v", s.last())
+					}
+				}
+			})
+		}
 	}
 }
 

@@ -173,11 +173,13 @@ type Builder struct {
 	vars     vars
 	byFile   map[string][]*module
 	byLookup map[string][]*module
+	byImport map[string][]*module // by the ID that they import, or did
 	globs    []*module        // those with import.meta.glob
 	suspects map[*module]bool // modules of the running build whose imports may lack a name
 	flawed   map[*module]bool // modules with errors or warnings
 	updates  []keptUpdate
 	marks    int
+	shape    int // counts modules that came and went
 
 	learnMu sync.Mutex // guards what esbuild's callbacks add during a build
 	learned map[string]target
@@ -216,7 +218,7 @@ func New(o Options) (*Builder, error) {
 		resolver: newResolver(dir, o.Base, len(o.Plugins) > 0),
 		modules:  map[string]*module{}, wanted: map[*module]bool{}, entries: map[*module]bool{}, linked: map[*module]bool{}, workers: map[*module]bool{},
 		bundles: map[string]*bundle{}, pending: map[*module]bool{}, past: map[string]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{},
-		byFile: map[string][]*module{}, byLookup: map[string][]*module{},
+		byFile: map[string][]*module{}, byLookup: map[string][]*module{}, byImport: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
 	}
 	if b.log == nil {
@@ -346,6 +348,7 @@ func (b *Builder) want(m *module, ahead bool) error {
 		delete(b.entries, m)
 		b.reshaped = true
 	}
+	b.reshaped = b.reshaped || !b.entries[m] // nothing may ask for it any more
 	return err
 }
 
@@ -412,10 +415,11 @@ func (b *Builder) take(m *module, r result) (added []*module) {
 	m.errors = r.errors
 	b.suspects[m] = true
 	if r.compiled == nil {
-		b.reshaped = true // what it looked for in vain must be found again
-		if len(r.looked) > 0 {
+		if len(r.looked) > 0 && !slices.Equal(r.looked, m.looked) {
 			m.looked = r.looked
+			b.reshaped = true // what it looked for in vain must be found again
 		}
+		b.reshaped = b.reshaped || m.next == nil
 		return nil
 	}
 	old := m.next
@@ -429,6 +433,9 @@ func (b *Builder) take(m *module, r result) (added []*module) {
 		b.suspectImporters(m)
 	}
 	for _, e := range m.next.imports {
+		if old == nil || !slices.ContainsFunc(old.imports, func(o edge) bool { return o.id == e.id }) {
+			b.byImport[e.id] = append(b.byImport[e.id], m)
+		}
 		if b.modules[e.id] != nil || e.lazy {
 			continue
 		}
@@ -583,17 +590,13 @@ func (b *Builder) warnings() []Diagnostic {
 // unconcerned lists the pending modules that what is broken has nothing to do with: those that only whole pages
 // reach, and style sheets whose text alone changed.
 func (b *Builder) unconcerned() map[*module]bool {
-	concerned := map[*module]bool{}
-	for _, root := range b.roots() {
-		if b.whole(root) {
-			continue
-		}
-		b.walk([]*module{root}, next, true, func(m *module) { concerned[m] = true })
-	}
+	broken := slices.DeleteFunc(b.roots(), b.whole)
+	b.walk(broken, next, true, func(*module) {})
+	concerned := b.marks
 	free := map[*module]bool{}
 	for m := range b.pending {
 		onlyStyle := m.kind.isStyle() && m.good != nil && m.good.hash == m.next.hash && len(m.errors) == 0
-		if m.kind != kindDependency && (!concerned[m] || onlyStyle) {
+		if m.kind != kindDependency && (m.mark != concerned || onlyStyle) {
 			free[m] = true
 		}
 	}
@@ -901,10 +904,11 @@ func (b *Builder) lookedFor(path string) bool {
 	return found
 }
 
+// importers are the modules that import m in one of their states.
 func (b *Builder) importers(m *module, of state) []*module {
 	var out []*module
-	for _, o := range b.modules {
-		if c := of(o); c != nil && slices.ContainsFunc(c.imports, func(e edge) bool { return e.id == m.id }) {
+	for _, o := range b.byImport[m.id] {
+		if c := of(o); c != nil && b.modules[o.id] == o && slices.ContainsFunc(c.imports, func(e edge) bool { return e.id == m.id }) {
 			out = append(out, o)
 		}
 	}
