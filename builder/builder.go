@@ -174,9 +174,9 @@ type Builder struct {
 	byFile   map[string][]*module
 	byLookup map[string][]*module
 	byImport map[string][]*module // by the ID that they import, or did
-	globs    []*module        // those with import.meta.glob
-	suspects map[*module]bool // modules of the running build whose imports may lack a name
-	flawed   map[*module]bool // modules with errors or warnings
+	globs    []*module            // those with import.meta.glob
+	suspects map[*module]bool     // modules of the running build whose imports may lack a name
+	flawed   map[*module]bool     // modules with errors or warnings
 	updates  []keptUpdate
 	marks    int
 	shape    int // counts modules that came and went
