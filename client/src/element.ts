@@ -1,14 +1,20 @@
 // The client's own elements: each in a shadow root, so that neither the page's styles nor ours
 // reach the other, and in the document only while there is something to show.
 
+/** By their text: what comes and goes is parsed once. */
+const sheets = new Map<string, CSSStyleSheet>();
+
 /** Makes a custom element `name` whose open shadow root has `css`. Defines it first if need be. */
 export function element(name: string, css: string): { host: HTMLElement; root: ShadowRoot } {
   if (!customElements.get(name)) customElements.define(name, class extends HTMLElement {});
   const host = document.createElement(name);
   const root = host.attachShadow({ mode: "open" });
   try {
-    const sheet = new CSSStyleSheet(); // no style-src policy stops it
-    sheet.replaceSync(css);
+    let sheet = sheets.get(css);
+    if (!sheet) {
+      sheets.set(css, (sheet = new CSSStyleSheet())); // no style-src policy stops it
+      sheet.replaceSync(css);
+    }
     root.adoptedStyleSheets = [sheet];
   } catch {
     root.append(h("style", {}, css));

@@ -146,7 +146,7 @@ function makeView(close: () => void): View {
     dialog.showModal();
   };
 
-  const take = keep(host, () => {
+  const place = (): (() => void) => keep(host, () => {
     // Each time, for document.open() takes all listeners away; the same one is never added twice.
     copy.addEventListener("click", onCopy);
     dismiss.addEventListener("click", close);
@@ -156,6 +156,7 @@ function makeView(close: () => void): View {
     open();
     showMarks();
   });
+  let take: (() => void) | null = null;
   /** Scrolls long lines to what is marked. */
   function showMarks(): void {
     for (const code of list.querySelectorAll<HTMLElement>("pre")) {
@@ -178,13 +179,17 @@ function makeView(close: () => void): View {
           ...those.map(article),
         ]),
       );
-      list.scrollTop = 0;
-      showMarks();
+      if (take) {
+        list.scrollTop = 0;
+        showMarks();
+      } else {
+        take = place(); // full, so that the page is laid out once
+      }
     },
     remove() {
       removeEventListener("keydown", onKey, true);
       dialog.close();
-      take();
+      take?.();
       before?.focus({ preventScroll: true });
     },
   };
