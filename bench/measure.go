@@ -75,7 +75,8 @@ func (p plan) measure(ctx context.Context, t tools, peer peer, a *app) *result {
 	return r
 }
 
-// starting measures a cold start and a second one, whose browser has its cache and whose server has its own.
+// starting measures a cold start and a second one, whose browser has its cache, as the address is the same, and whose server
+// has its own.
 func (p plan) starting(browser context.Context, t tools, peer peer, a *app, r *result) error {
 	if err := peer.clear(a); err != nil {
 		return err
@@ -85,13 +86,18 @@ func (p plan) starting(browser context.Context, t tools, peer peer, a *app, r *r
 		return err
 	}
 	defer tab.close()
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
 	for _, row := range []string{coldStart, secondStart} {
 		err := func() error {
-			s, err := peer.start(browser, t, a)
+			s, err := peer.startAt(browser, t, a, port)
 			if err != nil {
 				return err
 			}
 			defer s.stop()
+			defer tab.leave() // an open page would ask the next server by itself
 			at, err := tab.visit(s.url)
 			if err != nil {
 				return err

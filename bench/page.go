@@ -105,6 +105,9 @@ func (t *tab) visit(url string) (time.Time, error) {
 	return t.wait(map[string]string{"leaf": "0", "root": "0"}, startPatience)
 }
 
+// leave leads to an empty page.
+func (t *tab) leave() { t.do(call(page.Navigate, page.NavigateParams{URL: "about:blank"})) }
+
 // eval returns the value of an expression, as text.
 func (t *tab) eval(js string) (string, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, patience)
