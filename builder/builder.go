@@ -372,6 +372,10 @@ func (b *Builder) learn(t target) {
 func (b *Builder) discover(ms []*module) (count int) {
 	found := len(ms)
 	queue := ms
+	step := wave
+	if b.cache != nil && len(b.cache.records) > 0 {
+		step = recallWave // those that it has not are compiled in waves
+	}
 	for {
 		if len(queue) == 0 {
 			queue = b.renewDependencies()
@@ -380,7 +384,7 @@ func (b *Builder) discover(ms []*module) (count int) {
 		if len(queue) == 0 || b.closing.Load() {
 			return count
 		}
-		part := queue[:min(wave, len(queue))]
+		part := queue[:min(step, len(queue))]
 		queue = queue[len(part):]
 		results := b.compileOrRecall(part)
 		for _, m := range part { // in order, so that what comes next does not depend on chance

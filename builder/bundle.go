@@ -125,6 +125,13 @@ func (b *Builder) writeModules(w *writer, out *bundle, ms []*module, remotes []s
 		esm, _ := json.Marshal(append([]string{}, d.esm...))
 		w.add([]byte("), "), ids, []byte(", "), esm, []byte(", "), []byte(quote(string(d.style))), []byte(");\n"))
 	}
+	size := 0
+	for _, m := range ms {
+		if m.good != nil {
+			size += len(m.id) + len(m.good.code) + len(": (),\n") + len(`""`)
+		}
+	}
+	w.Grow(size) // or most of it is copied again and again
 	w.addString("__devserve.define(" + build + ", {\n")
 	for _, m := range ms {
 		if m.kind == kindDependency || m.kind == kindRemote || m.good == nil {

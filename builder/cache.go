@@ -250,32 +250,41 @@ func (b *Builder) fingerprint() string {
 func (b *Builder) recall(ms []*module) map[*module]result {
 	type candidate struct {
 		m       *module
-		c       *compiled
+		data    []byte
+		err     error
+		c       *compiled // nil if there is none
 		targets []target
 	}
 	var candidates []candidate
 	for _, m := range ms {
-		if m.kind != kindScript && m.kind != kindStyle && m.kind != kindStyleModule || m.namespace != "" {
-			continue
-		}
-		data, err := b.source(m.path)
-		if err != nil {
-			continue // esbuild says what is wrong
-		}
-		if m.kind == kindScript {
-			if tail, _, _ := b.resolver.globs(data, m.path); tail != nil {
-				data = slices.Concat(data, tail)
-			}
-		}
-		m.key = b.cacheKey(m, data)
-		record, ok := b.cache.records[m.key]
-		if !ok {
-			continue
-		}
-		if c, targets, ok := decodeCompiled(record); ok {
-			candidates = append(candidates, candidate{m, c, targets})
+		if (m.kind == kindScript || m.kind.isStyle()) && m.namespace == "" {
+			candidates = append(candidates, candidate{m: m})
 		}
 	}
+	inParallel(len(candidates), func(i int) {
+		x := &candidates[i]
+		x.data, x.err = b.source(x.m.path)
+	})
+	candidates = slices.DeleteFunc(candidates, func(x candidate) bool { return x.err != nil }) // esbuild says what is wrong
+	for i := range candidates { // what these know they share
+		x := &candidates[i]
+		if x.m.kind == kindScript {
+			if tail, _, _ := b.resolver.globs(x.data, x.m.path); tail != nil {
+				x.data = slices.Concat(x.data, tail)
+			}
+		}
+		b.configOf(filepath.Dir(x.m.path))
+	}
+	inParallel(len(candidates), func(i int) {
+		x := &candidates[i]
+		x.m.key = b.cacheKey(x.m, x.data)
+		if record, ok := b.cache.records[x.m.key]; ok {
+			if c, targets, ok := decodeCompiled(record); ok {
+				x.c, x.targets = c, targets
+			}
+		}
+	})
+	candidates = slices.DeleteFunc(candidates, func(x candidate) bool { return x.c == nil })
 	hits := map[*module]result{}
 	if len(candidates) == 0 {
 		return hits

@@ -35,6 +35,9 @@ import (
 // enough that discovery of what they import overlaps with compiling (measured: 64).
 const wave = 64
 
+// recallWave is how many are looked for in the cache at once. Resolving what they import takes a session of esbuild.
+const recallWave = 16 * wave
+
 // target_ keeps what every browser of the last two years runs, and lowers what they do not
 // (decorators, using).
 const target_ = api.ES2023
