@@ -186,6 +186,7 @@ type Builder struct {
 	outside map[string]string // files outside the site that pages may load, by name
 
 	releasing *releasing // during Release
+	ahead     *ahead     // nil unless something was compiled ahead of the next build
 
 	cache *cache // nil without one
 
@@ -318,6 +319,7 @@ func (b *Builder) want(m *module, ahead bool) error {
 	b.wanted[m], b.fresh = true, m
 	defer func() { b.fresh = nil }()
 	b.build++
+	b.ahead = nil
 	if b.o.OnBuilding != nil && !ahead {
 		b.o.OnBuilding(b.build, []string{})
 	}
@@ -403,15 +405,23 @@ func (b *Builder) compileOrRecall(ms []*module) map[*module]result {
 	b.sources = map[string][]byte{}
 	defer func() { b.sources = nil }()
 	if b.cache == nil {
-		return b.compile(ms)
+		return b.compileOrTake(ms)
 	}
 	results := b.recall(ms)
 	rest := slices.DeleteFunc(slices.Clone(ms), func(m *module) bool { return results[m].compiled != nil })
-	for m, r := range b.compile(rest) {
+	for m, r := range b.compileOrTake(rest) {
 		results[m] = r
 		b.remember(m, r)
 	}
 	return results
+}
+
+// compileOrTake compiles ms, unless that was done ahead.
+func (b *Builder) compileOrTake(ms []*module) map[*module]result {
+	if r, ok := b.compiledAhead(ms); ok {
+		return map[*module]result{ms[0]: r}
+	}
+	return b.compile(ms)
 }
 
 // take makes r the next state of m, and returns what m imports that is new to the graph.
@@ -845,6 +855,9 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 	if len(files) > 0 && b.shaken.Swap(false) {
 		configured = true
 		reload = "something panicked before" // what it was about to tell is lost
+	}
+	if structural || configured || packaged || len(files) > 1 {
+		b.ahead = nil // imports may lead elsewhere
 	}
 	if structural || configured || packaged {
 		b.resolver.forget()

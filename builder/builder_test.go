@@ -36,7 +36,12 @@ import (
 //	errors N, warnings N, modules N       how many the last build had
 //	builds N                   how many there were
 //	inputs REGEXP
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, false) }
+
+// What is compiled ahead changes nothing.
+func TestScriptsAhead(t *testing.T) { runScripts(t, true) }
+
+func runScripts(t *testing.T, ahead bool) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts: ", err)
@@ -49,6 +54,7 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			site := newSite(t, a, Options{})
+			site.ahead = ahead
 			for i, line := range strings.Split(string(a.Comment), "\n") {
 				line = strings.TrimSpace(line)
 				if line == "" || strings.HasPrefix(line, "#") {
@@ -69,6 +75,7 @@ type site struct {
 	results []Result
 	body    string
 	entry   string
+	ahead   bool // every change is compiled ahead
 }
 
 func newSite(t testing.TB, a *txtar.Archive, o Options) *site {
@@ -129,6 +136,9 @@ func (s *site) rebuild(names ...string) {
 	var paths []string
 	for _, n := range names {
 		paths = append(paths, s.path(n))
+		if s.ahead {
+			s.b.Ahead(s.path(n))
+		}
 	}
 	s.b.Rebuild(context.Background(), paths)
 }

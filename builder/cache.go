@@ -266,7 +266,7 @@ func (b *Builder) recall(ms []*module) map[*module]result {
 		x.data, x.err = b.source(x.m.path)
 	})
 	candidates = slices.DeleteFunc(candidates, func(x candidate) bool { return x.err != nil }) // esbuild says what is wrong
-	for i := range candidates { // what these know they share
+	for i := range candidates {                                                                // what these know they share
 		x := &candidates[i]
 		if x.m.kind == kindScript {
 			if tail, _, _ := b.resolver.globs(x.data, x.m.path); tail != nil {

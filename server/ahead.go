@@ -42,6 +42,26 @@ func (s *Server) prepare(ctx context.Context) {
 	}
 }
 
+// settle takes the path of a file that is being written.
+func (s *Server) settle(path string) {
+	select {
+	case s.settling <- path:
+	default: // it will be read later than now
+	}
+}
+
+// compileAhead compiles files while they settle, until ctx is done.
+func (s *Server) compileAhead(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case path := <-s.settling:
+			s.builder.Ahead(path)
+		}
+	}
+}
+
 // modulesOf lists the module scripts of this site, by their names in it, that an index page at base loads.
 func modulesOf(page []byte, base string) (names []string) {
 	at := &url.URL{Path: base}

@@ -162,6 +162,7 @@ type Server struct {
 	commands *commands       // nil if there are none
 	closing  context.Context // done once end was called
 	batch    watcher.Batch   // that Run rebuilds for
+	settling chan string     // holds the path of a file that is being written
 	telling  sync.Mutex      // held from a traced event until OnBuild has returned, and while OnTrace is called
 	hop      string          // names this server to itself, see hopHeader
 
@@ -198,9 +199,13 @@ func New(o Options) (*Server, error) {
 		files: files{dir: dir, base: o.Base},
 		state: state{base: o.Base},
 		hop:   rand.Text(),
+
+		settling: make(chan string, 1),
 	}
 	s.guardCallbacks()
-	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{Ignore: o.Ignore, Poll: o.Poll, Log: o.Log, OnError: s.unwatched, OnPanic: s.fell}); err != nil {
+	if s.watcher, err = watcher.New([]string{dir}, watcher.Options{
+		Ignore: o.Ignore, Poll: o.Poll, Log: o.Log, OnSettling: s.settle, OnError: s.unwatched, OnPanic: s.fell,
+	}); err != nil {
 		return nil, err
 	}
 	if s.templates, err = newTemplates(o.Watch, watcher.Options{Poll: o.Poll, Log: o.Log, OnError: s.unwatched, OnPanic: s.fell}); err != nil {
@@ -339,6 +344,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	}
 	var ahead sync.WaitGroup
 	ahead.Go(func() { s.safely("the first build", func() { s.prepare(ctx) }) })
+	ahead.Go(func() { s.compileAhead(ctx) })
 	defer ahead.Wait()
 	err = s.watcher.Run(ctx, func(b watcher.Batch) { s.safely("a change of files", func() { s.changed(ctx, b) }) })
 	cancel()

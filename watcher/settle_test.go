@@ -555,3 +555,29 @@ func TestGathering(t *testing.T) {
 		}
 	})
 }
+
+// What settles is told as long as it is of one path.
+func TestOnSettling(t *testing.T) {
+	var told []string
+	o := Options{OnSettling: func(path string) { told = append(told, filepath.Base(path)) }}
+	inBubble(t, []string{"a.js: 1", "b.js: 1"}, o, nil, func(b *bubble, _ *Watcher) {
+		want := func(names ...string) {
+			b.Helper()
+			b.pass(500 * time.Millisecond)
+			if !slices.Equal(told, names) {
+				b.Errorf("told %q, want %q", told, names)
+			}
+			told = nil
+		}
+		b.write("a.js", "")
+		b.event("a.js", fsnotify.Write)
+		b.save("a.js", "2")
+		want("a.js", "a.js")
+		b.save("a.js", "3")
+		b.save("b.js", "3")
+		b.save("a.js", "4")
+		want("a.js")
+		b.save("b.js", "4")
+		want("b.js")
+	})
+}

@@ -329,6 +329,9 @@ func (t *tree) mark(path string, old file) {
 	c.untold = t.untold && (!ok || c.untold)
 	t.dirty[path] = c
 	t.settle.event(t.at, path)
+	if t.opts.OnSettling != nil && !t.settle.several {
+		t.opts.OnSettling(path)
+	}
 }
 
 // reenter looks at a root again that was moved, deleted or created.

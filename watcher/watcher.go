@@ -53,6 +53,11 @@ type Options struct {
 	// Where the file system is known to tell too little, or is seen to, it is done without Poll.
 	Poll bool
 
+	// OnSettling is told of events as long as all since the last Batch are of one path: what will have to be done may be begun
+	// while it settles. It may be told of one change several times, and of what turns out to be none. It is called from Run's
+	// goroutine and must return at once. Nil is told nothing.
+	OnSettling func(path string)
+
 	// OnError is told, from Run's goroutine, what leaves a part of the tree without
 	// events, such as a limit of the system, once for each cause and with the cure.
 	// That part is polled instead, and for a limit only as long as it is reached. Nil logs it.
