@@ -109,7 +109,7 @@ func TestLimits(t *testing.T) {
 			}
 		}
 		most := 100 + int(100*time.Since(began).Seconds()) + 1
-		if heard < 50 || heard > most || heard < sent && got[heard] != http.StatusTooManyRequests {
+		if heard < 50 || heard > most || heard < len(got) && got[heard] != http.StatusTooManyRequests { // which may be lost: it ends the connection
 			t.Errorf("%d of %d heard in %v: %v", heard, sent, time.Since(began), got)
 		}
 	})
