@@ -34,7 +34,7 @@ func main() {
 func run() error {
 	modules := flag.String("modules", "1000,5000,10000", "sizes of the app")
 	edits := flag.Int("edits", 50, "edits of each kind, beside one that warms up; about 500 in all")
-	starts := flag.Int("starts", 3, "cold starts, each with a second one")
+	starts := flag.Int("starts", 3, "cold starts, each with a second one, beside one that warms up")
 	pause := flag.Duration("pause", 150*time.Millisecond, "between edits")
 	only := flag.String("peers", "", "names of those to measure, as \"devserve,Bun\" (all)")
 	growth := flag.String("growth", "", "names of those of them to measure beyond the first size: the others take long (all)")

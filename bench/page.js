@@ -4,10 +4,14 @@
 	if (window !== top) return;
 
 	// performance.timeOrigin may be off by what the clock was set since; the moment at which Date ticks is not.
-	const first = Date.now();
-	let tick = first;
-	while (tick === first) tick = Date.now();
-	const origin = tick - performance.now();
+	// Whoever is interrupted between the two reads the second too late, so the latest of several is right.
+	let origin = -Infinity;
+	for (let i = 0; i < 5; i++) {
+		const before = Date.now();
+		let tick = before;
+		while (tick === before) tick = Date.now();
+		origin = Math.max(origin, tick - performance.now());
+	}
 	const now = () => origin + performance.now();
 
 	const told = {};
