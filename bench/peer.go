@@ -111,7 +111,6 @@ func vite(env ...string) func(t tools, dir string, port int) ([]string, []string
 // A server is a peer that runs.
 type server struct {
 	url             string
-	port            int
 	begun, answered time.Time
 	cmd             *exec.Cmd
 	out             *bytes.Buffer // what it printed; read it after stop only
@@ -139,7 +138,7 @@ func (p peer) start(ctx context.Context, t tools, a *app) (*server, error) {
 
 func (p peer) startAt(ctx context.Context, t tools, a *app, port int) (*server, error) {
 	argv, env := p.command(t, a.dir, port)
-	s := &server{url: fmt.Sprintf("http://127.0.0.1:%d/", port), port: port, out: &bytes.Buffer{}, ended: make(chan struct{})}
+	s := &server{url: fmt.Sprintf("http://127.0.0.1:%d/", port), out: &bytes.Buffer{}, ended: make(chan struct{})}
 	s.cmd = exec.Command(argv[0], argv[1:]...)
 	s.cmd.Dir = a.dir
 	s.cmd.Env = append(append(os.Environ(), "NO_COLOR=1", "NODE_ENV=development", "BROWSER=none"), env...)

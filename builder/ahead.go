@@ -21,6 +21,8 @@ func (b *Builder) Ahead(path string) {
 		return
 	}
 	defer b.mu.Unlock()
+	var err error
+	defer b.caught("a compile ahead", &err) // Rebuild tells
 	ms := b.byFile[path]
 	if len(ms) != 1 || ms[0].path != path || ms[0].kind != kindScript && !ms[0].kind.isStyle() {
 		return
@@ -36,7 +38,6 @@ func (b *Builder) Ahead(path string) {
 			return
 		}
 	}
-	defer b.caught("a compile ahead", &err) // Rebuild tells
 	b.resolver.forgetDirs()
 	b.sources = map[string][]byte{path: data}
 	defer func() { b.sources = nil }()

@@ -86,3 +86,18 @@ func TestNothingAhead(t *testing.T) {
 		}
 	}
 }
+
+// A module is compiled from what was read of its file when it was asked for, although the file has changed since: what is kept of
+// it, by its content, would be another's.
+func TestCompiledAsRead(t *testing.T) {
+	for _, name := range []string{"a.js", "a.css", "a.module.css"} {
+		s := newSite(t, txtar.Parse([]byte("-- a.js --\nexport let late\n-- a.css --\n.late { top: 0 }\n-- a.module.css --\n.late { top: 0 }\n")), Options{})
+		m := s.b.add(s.b.resolver.target(s.path(name), ""))
+		early := map[bool]string{true: "export let early\n", false: ".early { top: 0 }\n"}[name == "a.js"]
+		s.b.sources = map[string][]byte{m.path: []byte(early)}
+		c := s.b.compile([]*module{m})[m].compiled
+		if got := string(c.code) + string(c.style); !strings.Contains(got, "early") || strings.Contains(got, "late") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}

@@ -439,7 +439,8 @@ func (b *Builder) take(m *module, r result) (added []*module) {
 	old := m.next
 	m.next, m.looked = r.compiled, nil
 	b.pending[m] = true
-	if old == nil || !slices.Equal(old.imports, m.next.imports) || !slices.Equal(old.inputs, m.next.inputs) || !slices.Equal(old.looked, m.next.looked) ||
+	rewired := old == nil || !slices.Equal(old.imports, m.next.imports)
+	if rewired || !slices.Equal(old.inputs, m.next.inputs) || !slices.Equal(old.looked, m.next.looked) ||
 		(len(old.globs) > 0) != (len(m.next.globs) > 0) {
 		b.reshaped = true
 	}
@@ -447,8 +448,8 @@ func (b *Builder) take(m *module, r result) (added []*module) {
 		b.suspectImporters(m)
 	}
 	for _, e := range m.next.imports {
-		if old == nil || !slices.ContainsFunc(old.imports, func(o edge) bool { return o.id == e.id }) {
-			b.byImport[e.id] = append(b.byImport[e.id], m)
+		if rewired {
+			b.byImport[e.id] = append(b.byImport[e.id], m) // twice, perhaps, until the index is made anew
 		}
 		if b.modules[e.id] != nil || e.lazy {
 			continue

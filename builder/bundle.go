@@ -128,7 +128,7 @@ func (b *Builder) writeModules(w *writer, out *bundle, ms []*module, remotes []s
 	size := 0
 	for _, m := range ms {
 		if m.good != nil {
-			size += len(m.id) + len(m.good.code) + len(": (),\n") + len(`""`)
+			size += len(m.id) + len(m.good.code) + len(`"": (),`+"\n")
 		}
 	}
 	w.Grow(size) // or most of it is copied again and again

