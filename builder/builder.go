@@ -173,7 +173,7 @@ type Builder struct {
 	vars     vars
 	byFile   map[string][]*module
 	byLookup map[string][]*module
-	byImport map[string][]*module // by the ID that they import, or did
+	byImport map[string][]*module // by the ID that they import, as before the running build
 	globs    []*module            // those with import.meta.glob
 	suspects map[*module]bool     // modules of the running build whose imports may lack a name
 	flawed   map[*module]bool     // modules with errors or warnings
@@ -439,8 +439,7 @@ func (b *Builder) take(m *module, r result) (added []*module) {
 	old := m.next
 	m.next, m.looked = r.compiled, nil
 	b.pending[m] = true
-	rewired := old == nil || !slices.Equal(old.imports, m.next.imports)
-	if rewired || !slices.Equal(old.inputs, m.next.inputs) || !slices.Equal(old.looked, m.next.looked) ||
+	if old == nil || !slices.Equal(old.imports, m.next.imports) || !slices.Equal(old.inputs, m.next.inputs) || !slices.Equal(old.looked, m.next.looked) ||
 		(len(old.globs) > 0) != (len(m.next.globs) > 0) {
 		b.reshaped = true
 	}
@@ -448,9 +447,6 @@ func (b *Builder) take(m *module, r result) (added []*module) {
 		b.suspectImporters(m)
 	}
 	for _, e := range m.next.imports {
-		if rewired {
-			b.byImport[e.id] = append(b.byImport[e.id], m) // twice, perhaps, until the index is made anew
-		}
 		if b.modules[e.id] != nil || e.lazy {
 			continue
 		}
@@ -922,7 +918,8 @@ func (b *Builder) lookedFor(path string) bool {
 	return found
 }
 
-// importers are the modules that import m in one of their states.
+// importers are the modules that import m in one of their states, those that begin to in the running build left out until it
+// is indexed: they are looked at by themselves.
 func (b *Builder) importers(m *module, of state) []*module {
 	var out []*module
 	for _, o := range b.byImport[m.id] {
