@@ -107,10 +107,13 @@ func TestLimits(t *testing.T) {
 			status := statusOf(t, host, post("log", `{"level": "log", "args": ["x"]}`))
 			if got = append(got, status); status == http.StatusNoContent {
 				heard++
+			} else if status != http.StatusTooManyRequests {
+				t.Errorf("message %d: %d", len(got), status)
 			}
 		}
+		// At first there may be fewer than 100 left, of which requests before took some; while the messages come, more are allowed.
 		most := 100 + int(100*time.Since(began).Seconds()) + 1
-		if heard < 50 || heard > most || heard < sent && got[heard] != http.StatusTooManyRequests {
+		if heard < 50 || heard > most {
 			t.Errorf("%d of %d heard in %v: %v", heard, sent, time.Since(began), got)
 		}
 	})
