@@ -350,8 +350,20 @@ func (b *Builder) want(m *module, ahead bool) error {
 		delete(b.entries, m)
 		b.reshaped = true
 	}
+	if stopped == errBroken {
+		b.fresh = nil
+		b.forgetUnreported()
+	}
 	b.reshaped = b.reshaped || !b.entries[m] // nothing may ask for it any more
 	return err
+}
+
+// forgetUnreported drops what a build has read that nobody was told of. What of that lies outside the site is not watched, and may
+// be another when it is needed; what is still as it was comes from the cache.
+func (b *Builder) forgetUnreported() {
+	b.prune()
+	b.deps.next = nil
+	b.resolver.forget()
 }
 
 func (b *Builder) report(r Result) {

@@ -25,6 +25,7 @@ import (
 //	absent x.ts, refused x.ts  ask for an entry, or a lazily imported module, that is not there
 //	write src/a.ts TEXT        save a file (\n in TEXT is a line end), and rebuild
 //	write src/a.ts < b.txt     the same with the content of another file of the archive
+//	unseen src/a.ts TEXT       save a file that nobody watches
 //	remove src/a.ts
 //	rename a.ts b.ts
 //	prepare FILE               before a page asks for it
@@ -182,7 +183,7 @@ func (s *site) step(line string) error {
 		out, err = s.b.Resource(context.Background(), "map", url.Values{"id": {"/" + rest}})
 		s.body = string(out.Body)
 		return err
-	case "write":
+	case "write", "unseen":
 		data := []byte(strings.ReplaceAll(more, `\n`, "\n") + "\n")
 		if name, ok := strings.CutPrefix(more, "< "); ok {
 			i := slices.IndexFunc(s.archive.Files, func(f txtar.File) bool { return f.Name == name })
@@ -194,7 +195,9 @@ func (s *site) step(line string) error {
 		if err := s.save(first, data); err != nil {
 			return err
 		}
-		s.rebuild(first)
+		if verb == "write" {
+			s.rebuild(first)
+		}
 	case "remove":
 		if err := os.RemoveAll(s.path(rest)); err != nil {
 			return err
