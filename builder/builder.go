@@ -553,7 +553,7 @@ func (b *Builder) check() []Diagnostic {
 	}
 	for m := range b.suspects {
 		m.missing = b.missing(m)
-		if len(m.errors) > 0 || len(m.missing) > 0 || m.next != nil && len(m.next.warnings) > 0 {
+		if b.modules[m.id] == m && (len(m.errors) > 0 || len(m.missing) > 0 || m.next != nil && len(m.next.warnings) > 0) {
 			b.flawed[m] = true
 		} else {
 			delete(b.flawed, m)
@@ -586,11 +586,18 @@ func (b *Builder) collectErrors() []Diagnostic {
 		}
 	}
 	dependent := false
-	b.walk(b.roots(), next, true, func(m *module) { // what is still in use
+	visit := func(m *module) {
 		add(m.errors)
 		add(m.missing)
 		dependent = dependent || m.kind == kindDependency
-	})
+	}
+	if m := only(b.flawed); m != nil && (b.deps.next == nil || len(b.deps.next.errors) == 0) {
+		if b.inUse(m) {
+			visit(m)
+		}
+	} else {
+		b.walk(b.roots(), next, true, visit) // what is still in use, in order
+	}
 	if dependent && b.deps.next != nil {
 		add(b.deps.next.errors)
 	}
@@ -598,6 +605,16 @@ func (b *Builder) collectErrors() []Diagnostic {
 		errs = slices.DeleteFunc(errs, func(d Diagnostic) bool { return !isConfig(d.File) })
 	}
 	return errs
+}
+
+// only returns the one module of a set, or nil if there are none or several.
+func only(set map[*module]bool) *module {
+	if len(set) == 1 {
+		for m := range set {
+			return m
+		}
+	}
+	return nil
 }
 
 func (b *Builder) warnings() []Diagnostic {
@@ -613,6 +630,9 @@ func (b *Builder) warnings() []Diagnostic {
 // unconcerned lists the pending modules that what is broken has nothing to do with: those that only whole pages
 // reach, and style sheets whose text alone changed.
 func (b *Builder) unconcerned() map[*module]bool {
+	if len(b.pending) == 0 {
+		return nil
+	}
 	broken := slices.DeleteFunc(b.roots(), b.whole)
 	b.walk(broken, next, true, func(*module) {})
 	concerned := b.marks
@@ -727,13 +747,13 @@ func (b *Builder) changedWorkers(changed []*module) []Update {
 
 // inOrder lists a set of modules as they are evaluated.
 func (b *Builder) inOrder(set map[*module]bool) []*module {
-	ms := make([]*module, 0, len(set))
-	if len(set) == 1 {
-		for m := range set {
-			ms = append(ms, m)
-		}
-		return ms
+	if len(set) == 0 {
+		return nil
 	}
+	if m := only(set); m != nil {
+		return []*module{m}
+	}
+	ms := make([]*module, 0, len(set))
 	b.walk(b.roots(), next, true, func(m *module) {
 		if set[m] {
 			ms = append(ms, m)

@@ -157,6 +157,30 @@ func (b *Builder) walk(roots []*module, of state, lazy bool, visit func(*module)
 	}
 }
 
+// inUse reports whether a walk over the next state from the roots comes by m. Most modules are but a few imports away from a root,
+// while the walk is as long as the site is large.
+func (b *Builder) inUse(m *module) bool {
+	roots := b.roots()
+	seen := map[*module]bool{m: true}
+	for stack := []*module{m}; len(stack) > 0; {
+		m := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if slices.Contains(roots, m) {
+			return true
+		}
+		for _, o := range b.importers(m, next) {
+			leads := slices.ContainsFunc(o.next.imports, func(e edge) bool {
+				return e.id == m.id && (!e.lazy || b.wanted[m] || m.good != nil)
+			})
+			if leads && !seen[o] {
+				seen[o] = true
+				stack = append(stack, o)
+			}
+		}
+	}
+	return false
+}
+
 // roots are the modules that pages have asked for by themselves: entry points, and what the running build is for. What import()
 // has asked for is reached from those that ask, as long as there are any.
 func (b *Builder) roots() []*module {
