@@ -139,7 +139,7 @@ function makeView(close: () => void): View {
     dialog.close(); // it may come from a document that is gone, where it was open
     if (dialog.showPopover) {
       dialog.showPopover();
-      list.focus();
+      list.focus({ preventScroll: true });
       if (root.activeElement === list) return;
       dialog.hidePopover(); // a modal dialog of the page's own has made us inert
     }
@@ -154,7 +154,7 @@ function makeView(close: () => void): View {
     dialog.addEventListener("cancel", onCancel);
     addEventListener("keydown", onKey, true);
     open();
-    showMarks();
+    requestAnimationFrame(showMarks);
   });
   let take: (() => void) | null = null;
   /** Scrolls long lines to what is marked. */
