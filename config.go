@@ -341,7 +341,7 @@ func watchConfig(f config, flags []cli.Flag, out *console) (end func(), err erro
 	if err != nil {
 		return nil, err
 	}
-	w.Watch([]string{f.path})
+	w.Watch(nil, []string{f.path})
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() {

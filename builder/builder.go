@@ -196,7 +196,7 @@ type Builder struct {
 	recalled  int               // modules that came from the cache
 
 	inputsMu sync.Mutex
-	inputs   []string
+	inputs   struct{ read, looked []string } // see Inputs
 }
 
 // New checks o. It reads nothing but the site's package.json and starts nothing.
@@ -849,7 +849,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 		if len(ms) == 0 && isEnv(path) {
 			continue // no page can have it
 		}
-		input := b.deps.next != nil && containsSorted(b.deps.next.inputs, path)
+		input := b.deps.next.concerns(path)
 		visible, inside := b.resolver.url(path)
 		if len(ms) == 0 && !input && !inside && !isConfig(path) && !b.lookedFor(path) {
 			continue
@@ -1096,35 +1096,37 @@ func (b *Builder) styleSheet(m *module) *bundle {
 }
 
 // Inputs lists the files outside Dir, or in its node_modules, that the module graph
-// has read or looked for: what should be watched beside Dir. Absolute paths. It may be called
+// has read, and where it has looked for more: what should be watched beside Dir. Absolute paths. It may be called
 // from OnResult.
-func (b *Builder) Inputs() []string {
+func (b *Builder) Inputs() (read, looked []string) {
 	b.inputsMu.Lock()
 	defer b.inputsMu.Unlock()
-	return b.inputs
+	return b.inputs.read, b.inputs.looked
 }
 
 // saveInputs computes what Inputs returns.
 func (b *Builder) saveInputs() {
-	var paths []string
-	add := func(path string) {
-		if _, inside := b.resolver.url(path); !inside || inNodeModules(path) {
-			paths = append(paths, path)
-		}
+	var read, looked []string
+	beside := func(path string) bool {
+		_, inside := b.resolver.url(path)
+		return !inside || inNodeModules(path)
 	}
 	for path := range b.byFile {
-		add(path)
+		if beside(path) {
+			read = append(read, path)
+		}
 	}
 	for path := range b.byLookup {
-		add(path)
+		if beside(path) {
+			looked = append(looked, path)
+		}
 	}
 	if d := b.deps.next; d != nil {
-		paths = append(paths, d.inputs...)
+		read, looked = append(read, d.inputs...), append(looked, d.looked...)
 	}
-	slices.Sort(paths)
 	b.inputsMu.Lock()
 	defer b.inputsMu.Unlock()
-	b.inputs = slices.Compact(paths)
+	b.inputs.read, b.inputs.looked = read, looked
 }
 
 // Close ends a running build, and waits for what is being written to CacheDir.

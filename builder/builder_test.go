@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/devserve/devserve/internal/leaktest"
+	"github.com/evanw/esbuild/pkg/api"
 	"golang.org/x/tools/txtar"
 )
 
@@ -249,7 +250,8 @@ func (s *site) step(line string) error {
 	case "builds":
 		return count(rest, len(s.results))
 	case "inputs":
-		return s.match(rest, strings.Join(s.b.Inputs(), "\n"))
+		read, looked := s.b.Inputs()
+		return s.match(rest, strings.Join(append(slices.Clip(read), looked...), "\n"))
 	default:
 		return errors.New("no such step")
 	}
@@ -305,6 +307,33 @@ p { color: red }
 			}
 		}
 	}
+}
+
+// A file of a package is removed between the moments at which esbuild has found and at which it reads it. That it is gone
+// is noticed by whoever watches what was read.
+func TestPackageGoneWhileRead(t *testing.T) {
+	var s *site
+	remove := api.Plugin{Name: "remove", Setup: func(pb api.PluginBuild) {
+		pb.OnResolve(api.OnResolveOptions{Filter: "^part$"}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
+			path := s.path("node_modules/part/index.js")
+			return api.OnResolveResult{Path: path}, os.RemoveAll(path)
+		})
+	}}
+	s = newSite(t, txtar.Parse([]byte(`
+-- main.js --
+import "whole"
+-- node_modules/whole/index.js --
+import "part"
+-- node_modules/part/index.js --
+`)), Options{Plugins: []api.Plugin{remove}})
+	must(t, s.step("get main.js"))
+	must(t, s.step("errors 1"))
+	part := s.path("node_modules/part/index.js")
+	if read, _ := s.b.Inputs(); !slices.Contains(read, part) {
+		t.Errorf("%v is said to be read, and with it not %s: %v", read, part, s.last().Errors)
+	}
+	must(t, s.step("write node_modules/part/index.js export {}")) // and removed again
+	must(t, s.step("builds 2"))
 }
 
 func (s *site) lazy(name string) (Output, error) {

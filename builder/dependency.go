@@ -28,7 +28,8 @@ type dependencies struct {
 	style   []byte    // of style sheets that packages import by themselves
 	smap    []byte    // made when it is asked for
 	esm     []string  // those of ids that are ES modules
-	inputs  []string  // files read, absolute
+	inputs  []string  // files read, absolute and sorted
+	looked  []string  // where a package that is missing would be; sorted, too
 	sources []target  // the site's modules (or linked packages) that packages import
 	errors  []Diagnostic
 	hash    string
@@ -39,12 +40,18 @@ func (d *dependencies) has(id string) bool {
 	return found
 }
 
+// concerns reports whether a change of the file at path may make another bundle of d, which may be nil.
+func (d *dependencies) concerns(path string) bool {
+	return d != nil && (containsSorted(d.inputs, path) || containsSorted(d.looked, path))
+}
+
 // sourcePrefix marks what a package imports from outside node_modules: a linked workspace
 // package, which is source, and hot.
 const sourcePrefix = "devserve-source:"
 
 var (
 	notResolved = regexp.MustCompile(`^Could not resolve "([^"]+)"`)
+	notRead     = regexp.MustCompile(`^Cannot read file: (.+)`) // it was there when it was resolved
 
 	assetImport = func() string {
 		exts := make([]string, 0, len(assets))
@@ -98,13 +105,17 @@ func (b *Builder) bundleDependencies(ms []*module, maps api.SourceMap) *dependen
 			path := filepath.Join(b.resolver.dir, filepath.FromSlash(e.File))
 			d.inputs = append(d.inputs, path)
 			if m := notResolved.FindStringSubmatch(e.Text); m != nil {
-				d.inputs = append(d.inputs, missingPackage(filepath.Dir(path), m[1])...)
+				d.looked = append(d.looked, missingPackage(filepath.Dir(path), m[1])...)
+			}
+			if m := notRead.FindStringSubmatch(e.Text); m != nil {
+				d.inputs = append(d.inputs, m[1])
 			}
 		}
 		for _, m := range ms {
 			d.inputs = append(d.inputs, m.path)
 		}
 		slices.Sort(d.inputs)
+		slices.Sort(d.looked)
 		return d
 	}
 

@@ -130,7 +130,7 @@ func TestInNamespace(t *testing.T) {
 			o := s.options()
 			w, err := New([]string{s.path("site")}, o)
 			s.check(err)
-			w.Watch(s.paths(tt.watch))
+			w.Watch(s.paths(tt.watch), nil)
 			s.run(w)
 			tt.do(s)
 			if m := w.Status().Mode; m != "events" || len(s.errs) > 0 {

@@ -26,7 +26,7 @@ func TestNotRegular(t *testing.T) {
 	fifo("x/fifo")
 	w, err := New([]string{s.path("site")}, s.options())
 	s.check(err)
-	w.Watch(s.paths([]string{"x/fifo", "x/b"}))
+	w.Watch(s.paths([]string{"x/fifo", "x/b"}), nil)
 	s.run(w)
 	s.do(func() {
 		fifo("site/fifo2")
@@ -96,7 +96,7 @@ func TestReadAhead(t *testing.T) {
 	tr := newTree(t.Context(), w)
 	defer tr.close()
 	tr.start()
-	tr.setExtra([]string{s.path("x.ts")}, time.Time{})
+	tr.setExtra(map[string]bool{s.path("x.ts"): true}, time.Time{})
 
 	s.write("site/d/b.js", "2") // between finding and reading ahead
 	for tr.ahead.left() {

@@ -18,7 +18,7 @@ func TestPoll(t *testing.T) {
 	s := newSite(t, "site/a.js: a", "site/dir/b.js: b", "site/gone.js: gone", "site/node_modules/x/index.js: x", "outside.js: o")
 	s.age("outside.js")
 	s.start(Options{Poll: true, OnError: func(err error) { t.Error(err) }})
-	s.w.Watch([]string{s.path("outside.js")})
+	s.w.Watch([]string{s.path("outside.js")}, nil)
 	for _, step := range []struct {
 		what string
 		do   func()

@@ -522,9 +522,9 @@ func TestWatchesAreReleased(t *testing.T) {
 			}
 		}
 		check(b.dir+"/d", b.dir+"/d/e")
-		w.Watch([]string{b.dir + "/node_modules/m/x/i.js"})
+		w.Watch([]string{b.dir + "/node_modules/m/x/i.js"}, nil)
 		check(b.dir+"/d", b.dir+"/d/e", b.dir+"/node_modules", b.dir+"/node_modules/m", b.dir+"/node_modules/m/x")
-		w.Watch(nil)
+		w.Watch(nil, nil)
 		check(b.dir+"/d", b.dir+"/d/e")
 		os.RemoveAll(b.dir + "/d")
 		b.event("d", fsnotify.Remove)

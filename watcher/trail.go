@@ -54,16 +54,12 @@ type extra struct {
 	real string // where it led to
 }
 
-// setExtra sets the paths to watch beside the trees. Those that were written since
-// then are reported, unless it is zero.
-func (t *tree) setExtra(paths []string, since time.Time) {
+// setExtra sets the paths to watch beside the trees, and which of them somebody has read. Those that were written since
+// then, or were read and are gone, are reported, unless it is zero.
+func (t *tree) setExtra(want map[string]bool, since time.Time) {
 	t.at, t.unsure = time.Now(), false
-	want := make(map[string]bool, len(paths))
-	for _, path := range paths {
-		want[path] = true
-	}
 	for path := range t.extras {
-		if !want[path] {
+		if _, ok := want[path]; !ok {
 			delete(t.extras, path)
 			t.dropTrail(path)
 			if t.dirs[filepath.Dir(path)] == nil {
@@ -71,7 +67,7 @@ func (t *tree) setExtra(paths []string, since time.Time) {
 			}
 		}
 	}
-	for path := range want {
+	for path, wasRead := range want {
 		if t.extras[path] != nil || t.covers(path) {
 			continue
 		}
@@ -82,7 +78,8 @@ func (t *tree) setExtra(paths []string, since time.Time) {
 		}
 		t.extras[path] = x
 		t.ahead.paths = append(t.ahead.paths, path)
-		if !since.IsZero() && isFile(x.file) && x.ctime >= since.UnixNano() {
+		written := isFile(x.file) && x.ctime >= since.UnixNano()
+		if !since.IsZero() && (written || wasRead && x.kind == absent) {
 			t.mark(path, x.file)
 			c := t.dirty[path]
 			c.old = differing

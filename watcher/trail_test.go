@@ -70,7 +70,7 @@ func TestWatch(t *testing.T) {
 			s := newSite(t, tt.files...)
 			w, err := New([]string{s.path("site")}, s.options())
 			s.check(err)
-			w.Watch(s.paths(tt.watch))
+			w.Watch(s.paths(tt.watch), nil)
 			s.run(w)
 			s.do(func() { tt.do(s) })
 			s.want(tt.want...)
@@ -93,7 +93,7 @@ func TestWatchLinkedPackage(t *testing.T) {
 	s.link("../../v1", "site/node_modules/m")
 	w, err := New([]string{s.path("site")}, s.options())
 	s.check(err)
-	w.Watch([]string{s.path("site/node_modules/m/i.js")})
+	w.Watch([]string{s.path("site/node_modules/m/i.js")}, nil)
 	s.run(w)
 	s.write("v1/i.js", "1b")
 	s.want("write site/node_modules/m/i.js")
@@ -111,11 +111,11 @@ func TestWatchWhileRunning(t *testing.T) {
 	s := newSite(t, "x.ts: 1", "y.ts: 1")
 	w, err := New([]string{s.path("site")}, s.options())
 	s.check(err)
-	w.Watch([]string{s.path("x.ts")})
+	w.Watch([]string{s.path("x.ts")}, nil)
 	s.run(w)
 	s.write("x.ts", "2")
 	s.want("write x.ts")
-	s.w.Watch([]string{s.path("y.ts")})
+	s.w.Watch([]string{s.path("y.ts")}, nil)
 	s.write("y.ts", "2")
 	s.want("write y.ts")
 	s.write("x.ts", "3")        // not watched any more
@@ -123,7 +123,7 @@ func TestWatchWhileRunning(t *testing.T) {
 }
 
 // TestWatchReportsWhatBuildMissed writes a file after the batch that starts the
-// build which reads it, and before that build asks to watch it.
+// build which reads it, and before that build asks to watch it. Another file that it has read is removed meanwhile.
 func TestWatchReportsWhatBuildMissed(t *testing.T) {
 	s := newSite(t, "site/a.js: 1", "x.ts: 1", "old.ts: 1")
 	s.age("old.ts")
@@ -139,8 +139,8 @@ func TestWatchReportsWhatBuildMissed(t *testing.T) {
 		}
 		s.write("x.ts", "2")
 	}
-	s.w.Watch(s.paths([]string{"x.ts", "old.ts"}))
-	s.want("write x.ts")
+	s.w.Watch(s.paths([]string{"x.ts", "old.ts", "gone.ts"}), s.paths([]string{"never.ts"}))
+	s.want("remove gone.ts", "write x.ts")
 	s.wantNothing()
 }
 

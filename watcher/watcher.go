@@ -117,8 +117,8 @@ type Watcher struct {
 	ready    chan struct{}
 	wake     chan struct{} // holds one token while extra is news to Run
 
-	mu     sync.Mutex // guards what follows
-	extra  []string
+	mu     sync.Mutex      // guards what follows
+	extra  map[string]bool // as in setExtra
 	status Status
 	ran    bool
 }
@@ -187,23 +187,26 @@ func New(roots []string, o Options) (*Watcher, error) {
 func (w *Watcher) Ready() <-chan struct{} { return w.ready }
 
 // Watch sets the paths beyond the roots (or below them, but ignored) to be
-// watched too: what the module graph has read, or looked for and not found.
+// watched too: what the module graph has read, and where it has looked for more.
 // Relative paths are taken from the working directory. Only these paths are
 // reported, by these names; a directory counts as there or not there, and a path
 // that leads through other links than before counts as written.
 //
 // Watch returns at once. What was changed between the last Batch and Watch is
-// reported too, as the build that asks for the path may have read it earlier.
+// reported too, as the build that asks for the path may have read it earlier, and
+// what was read and is there no more.
 // Safe for concurrent use, also from within onBatch and before Run.
-func (w *Watcher) Watch(paths []string) {
-	abs := make([]string, 0, len(paths))
-	for _, p := range paths {
-		if p, err := filepath.Abs(p); err == nil {
-			abs = append(abs, p)
+func (w *Watcher) Watch(read, looked []string) {
+	extra := make(map[string]bool, len(read)+len(looked))
+	for i, paths := range [][]string{looked, read} {
+		for _, p := range paths {
+			if p, err := filepath.Abs(p); err == nil {
+				extra[p] = i == 1
+			}
 		}
 	}
 	w.mu.Lock()
-	w.extra = abs
+	w.extra = extra
 	w.mu.Unlock()
 	select {
 	case w.wake <- struct{}{}:
@@ -278,7 +281,7 @@ func (t *tree) step(timer *time.Timer, onBatch func(Batch)) {
 	}
 }
 
-func (w *Watcher) takeExtra() []string {
+func (w *Watcher) takeExtra() map[string]bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.extra
