@@ -151,6 +151,15 @@ func (b *bubble) save(name, content string) {
 	b.event(name, fsnotify.Write)
 }
 
+func (b *bubble) rename(from, to string) {
+	b.Helper()
+	if err := os.Rename(filepath.Join(b.dir, from), filepath.Join(b.dir, to)); err != nil {
+		b.Fatal(err)
+	}
+	b.event(from, fsnotify.Rename)
+	b.event(to, fsnotify.Create)
+}
+
 // pass lets time go by.
 func (b *bubble) pass(d time.Duration) {
 	time.Sleep(d)
@@ -206,6 +215,23 @@ func TestSettle(t *testing.T) {
 			b.pass(2 * ms)
 			b.save("b", "3")
 		}, []string{"6.5ms write a", "6.5ms write b"}},
+		{"by rename", Options{}, func(b *bubble) {
+			b.write("a.new", "2")
+			b.event("a.new", fsnotify.Create)
+			b.event("a.new", fsnotify.Write)
+			b.pass(ms / 2)
+			b.rename("a.new", "a")
+		}, []string{"1.5ms write a"}},
+		{"two files by rename", Options{}, func(b *bubble) {
+			for _, name := range []string{"a", "b"} {
+				b.write("new", "2")
+				b.event("new", fsnotify.Create)
+				b.rename("new", name)
+			}
+		}, []string{"3ms write a", "3ms write b"}},
+		{"a move", Options{}, func(b *bubble) {
+			b.rename("a", "c")
+		}, []string{"50ms remove a", "50ms create c"}},
 		{"two saves", Options{}, func(b *bubble) {
 			b.save("a", "2")
 			b.pass(4 * ms)
@@ -564,7 +590,7 @@ func TestOnSettling(t *testing.T) {
 		want := func(names ...string) {
 			b.Helper()
 			b.pass(500 * time.Millisecond)
-			if !slices.Equal(told, names) {
+			if !slices.Equal(slices.Compact(told), names) {
 				b.Errorf("told %q, want %q", told, names)
 			}
 			told = nil
@@ -572,12 +598,16 @@ func TestOnSettling(t *testing.T) {
 		b.write("a.js", "")
 		b.event("a.js", fsnotify.Write)
 		b.save("a.js", "2")
-		want("a.js", "a.js")
+		want("a.js")
 		b.save("a.js", "3")
 		b.save("b.js", "3")
 		b.save("a.js", "4")
 		want("a.js")
 		b.save("b.js", "4")
 		want("b.js")
+		b.write("new", "5")
+		b.event("new", fsnotify.Create)
+		b.rename("new", "a.js")
+		want("new", "a.js")
 	})
 }

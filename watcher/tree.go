@@ -294,6 +294,9 @@ func (t *tree) touch(d *dir, name string, op fsnotify.Op) {
 	case t.dirs[d.path] != d: // it went with an earlier event
 	case op.Has(moved), sub != nil && sub.closed && op.Has(fsnotify.Chmod):
 		t.rewalk(d, name)
+		if _, there := d.files[name]; !there && t.dirty[path].old.kind == absent {
+			t.settle.forget(path)
+		}
 	case sub != nil, t.ignore.match(d.root, path, false):
 	default:
 		t.mark(path, d.files[name])
@@ -329,7 +332,7 @@ func (t *tree) mark(path string, old file) {
 	c.untold = t.untold && (!ok || c.untold)
 	t.dirty[path] = c
 	t.settle.event(t.at, path)
-	if t.opts.OnSettling != nil && !t.settle.several {
+	if t.opts.OnSettling != nil && !t.settle.several() {
 		t.opts.OnSettling(path)
 	}
 }
