@@ -298,6 +298,7 @@ func (p plan) floor(ctx context.Context, t tools, a *app) *result {
 					return err
 				}
 				into.add(row, ms(at.Sub(begun)))
+				tab.leave() // as between two starts of a server
 			}
 			return nil
 		}()
