@@ -177,6 +177,7 @@ type Builder struct {
 	globs    []*module            // those with import.meta.glob
 	suspects map[*module]bool     // modules of the running build whose imports may lack a name
 	flawed   map[*module]bool     // modules with errors or warnings
+	waiting  map[*module]bool     // those whose good state has top-level await
 	updates  []keptUpdate
 	marks    int
 	shape    int // counts modules that came and went
@@ -218,7 +219,7 @@ func New(o Options) (*Builder, error) {
 		o: o, log: o.Log,
 		resolver: newResolver(dir, o.Base, len(o.Plugins) > 0),
 		modules:  map[string]*module{}, wanted: map[*module]bool{}, entries: map[*module]bool{}, linked: map[*module]bool{}, workers: map[*module]bool{},
-		bundles: map[string]*bundle{}, pending: map[*module]bool{}, past: map[string]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{},
+		bundles: map[string]*bundle{}, pending: map[*module]bool{}, past: map[string]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{}, waiting: map[*module]bool{},
 		byFile: map[string][]*module{}, byLookup: map[string][]*module{}, byImport: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
 	}
@@ -367,11 +368,11 @@ func (b *Builder) forgetUnreported() {
 }
 
 func (b *Builder) report(r Result) {
-	b.cache.save()
 	b.log.Debug("built", "build", r.Build, "modules", r.Modules, "took_ms", float64(r.Took.Microseconds())/1000, "errors", len(r.Errors))
 	if b.o.OnResult != nil {
 		b.o.OnResult(r)
 	}
+	b.cache.save()
 }
 
 // learn notes a target that an import of the running build resolved to. esbuild calls back from many goroutines.
@@ -681,6 +682,11 @@ func (b *Builder) commit(r *Result, some map[*module]bool) {
 		}
 		m.good = n
 		b.version++
+		if n.async {
+			b.waiting[m] = true
+		} else {
+			delete(b.waiting, m)
+		}
 		if g != nil && !slices.Equal(g.imports, n.imports) {
 			b.rewired = r.Build
 			left = left || slices.ContainsFunc(g.imports, func(e edge) bool { return !slices.Contains(n.imports, e) })
@@ -718,7 +724,7 @@ func (b *Builder) commit(r *Result, some map[*module]bool) {
 	if len(told) > 0 {
 		r.Updates = append(r.Updates, b.changedWorkers(told)...)
 		changed := told
-		if b.asyncModules() { // what imports them may have to wait now, or no more
+		if len(b.waiting) > 0 { // what imports them may have to wait now, or no more
 			told = nil
 			b.walk(b.roots(), good, true, func(m *module) { told = append(told, m) })
 		}

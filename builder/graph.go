@@ -208,6 +208,7 @@ func (b *Builder) prune() {
 			delete(b.wanted, m)
 			delete(b.pending, m)
 			delete(b.flawed, m)
+			delete(b.waiting, m)
 			if m.good != nil {
 				b.past[id] = true
 			}

@@ -105,13 +105,3 @@ func (b *Builder) updateBundle(build, id string) *bundle {
 	}
 	return out
 }
-
-// asyncModules says whether any module has top-level await.
-func (b *Builder) asyncModules() bool {
-	for _, m := range b.modules {
-		if m.good != nil && m.good.async {
-			return true
-		}
-	}
-	return false
-}
