@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -33,6 +34,7 @@ import (
 //	has / lacks REGEXP         the last bundle
 //	updates js /src/a.ts, css /a.css      what the last build tells the pages
 //	update REGEXP              the code of the last updates
+//	info REGEXP                what else the last build says of modules, as JSON
 //	reload REGEXP              why the last build wants a full reload
 //	error REGEXP               a diagnostic, as file:line:col: text [line text] (note)
 //	errors N, warnings N, modules N       how many the last build had
@@ -229,6 +231,12 @@ func (s *site) step(line string) error {
 			all.WriteString(u.Code)
 		}
 		return s.match(rest, all.String())
+	case "info":
+		info, err := json.Marshal(s.last().Info)
+		if err != nil {
+			return err
+		}
+		return s.match(rest, string(info))
 	case "reload":
 		return s.match(rest, s.last().Reload)
 	case "error":
