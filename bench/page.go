@@ -159,8 +159,17 @@ func (t *tab) counts() (string, error) {
 	return t.eval(`["leaf-count", "root-count"].map((id) => document.getElementById(id)?.textContent)`)
 }
 
-// count raises both counters.
+// count raises both counters, once they are there: the last edit may have made the page load anew.
 func (t *tab) count() error {
-	_, err := t.eval(`["leaf-count", "root-count"].map((id) => document.getElementById(id).click())`)
-	return err
+	deadline := time.Now().Add(patience)
+	for {
+		done, err := t.eval(`["leaf-count", "root-count"].map((id) => document.getElementById(id)).every((e) => e && (e.click() ?? true))`)
+		if err == nil && done == "true" {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errors.Join(errors.New("the page shows no counters"), err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
