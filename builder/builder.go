@@ -352,7 +352,7 @@ func (b *Builder) want(m *module, ahead bool) error {
 		b.reshaped = true
 	}
 	if stopped == errBroken {
-		b.fresh = nil
+		b.fresh = nil // it is no root any more
 		b.forgetUnreported()
 	}
 	b.reshaped = b.reshaped || !b.entries[m] // nothing may ask for it any more

@@ -295,7 +295,7 @@ func (t *tree) touch(d *dir, name string, op fsnotify.Op) {
 	case op.Has(moved), sub != nil && sub.closed && op.Has(fsnotify.Chmod):
 		t.rewalk(d, name)
 		if _, there := d.files[name]; !there && t.dirty[path].old.kind == absent {
-			t.settle.forget(path)
+			t.settle.forget(path) // it came and went
 		}
 	case sub != nil, t.ignore.match(d.root, path, false):
 	default:
