@@ -132,10 +132,19 @@ func (t *tree) compare(path string, c change) (op Op, written int64) {
 		return Remove, 0
 	case moved || !same(c.old, now):
 		return Write, now.ctime
-	case c.unsure && isFile(now) && now.ctime >= t.since.UnixNano():
+	case c.unsure && isFile(now) && now.ctime >= t.since.UnixNano() && !t.untouched(path, c.old, now):
 		return Write, now.ctime // as above
 	}
 	return 0, 0
+}
+
+// untouched reports whether nobody has written to path since it was looked at before: the event was late.
+func (t *tree) untouched(path string, before, now file) bool {
+	if !sameStat(before, now) || before.ctime != now.ctime {
+		return false
+	}
+	real, err := filepath.EvalSymlinks(path)
+	return err == nil && t.exact(filepath.Dir(real))
 }
 
 // handOn calls onBatch.

@@ -76,6 +76,7 @@ type bubble struct {
 	errs  []error
 
 	during func() // onBatch, once
+	exact  bool   // time stamps are, here too
 }
 
 func inBubble(t *testing.T, files []string, o Options, open func(b *bubble) (source, error), f func(b *bubble, w *Watcher)) {
@@ -95,6 +96,7 @@ func inBubble(t *testing.T, files []string, o Options, open func(b *bubble) (sou
 			t.Fatal(err)
 		}
 		w.spent = func() time.Duration { return 0 }
+		w.exact = func(dir string) bool { return b.exact || exact(dir) }
 		w.open = func() (source, error) {
 			f := newFake()
 			b.fakes = append(b.fakes, f)
@@ -286,6 +288,13 @@ func TestSettle(t *testing.T) {
 			}
 			b.save("a", "2")
 		}, []string{"1ms write a", "2ms write a"}},
+		{"a late event", Options{}, func(b *bubble) {
+			b.exact = true
+			b.during = func() {
+				b.fakes[0].ev <- fsnotify.Event{Name: filepath.Join(b.dir, "a"), Op: fsnotify.Write}
+			}
+			b.save("a", "2")
+		}, []string{"1ms write a"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, []string{"a: 1", "b: 1"}, tt.o, nil, func(b *bubble, w *Watcher) {
@@ -610,4 +619,25 @@ func TestOnSettling(t *testing.T) {
 		b.rename("new", "a.js")
 		want("new", "new", "new", "a.js", "a.js") // twice where a file is there
 	})
+}
+
+// TestExact writes right after a look, where that is said to give another time stamp.
+func TestExact(t *testing.T) {
+	dir := t.TempDir()
+	if !exact(dir) {
+		t.Skip("two writes may have one time stamp here")
+	}
+	path := filepath.Join(dir, "a")
+	for i := range 2000 {
+		if err := os.WriteFile(path, []byte("1"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		before := stat(path)
+		if err := os.WriteFile(path, []byte("2"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if after := stat(path); after.ctime == before.ctime {
+			t.Fatalf("write %d has the time stamp of the one before", i)
+		}
+	}
 }

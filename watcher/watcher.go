@@ -113,6 +113,7 @@ type Watcher struct {
 	ignore   *ignore
 	open     func() (source, error)
 	doubtful func(dir string) string // its file system, if that is not to be relied on
+	exact    func(dir string) bool   // whether equal time stamps there prove that nobody wrote
 	spent    func() time.Duration    // CPU time of this thread
 	ready    chan struct{}
 	wake     chan struct{} // holds one token while extra is news to Run
@@ -157,6 +158,7 @@ func New(roots []string, o Options) (*Watcher, error) {
 		alone:    alone,
 		open:     openNotify,
 		doubtful: doubtful,
+		exact:    exact,
 		spent:    spent,
 		ready:    make(chan struct{}),
 		wake:     make(chan struct{}, 1),
