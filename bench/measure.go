@@ -34,6 +34,9 @@ const (
 	few  = 5
 )
 
+// rest is what a server gets to itself before its memory is measured.
+const rest = 5 * time.Second
+
 // A plan is how much is measured.
 type plan struct {
 	edits, starts int
@@ -141,7 +144,7 @@ func (p plan) editing(browser context.Context, t tools, peer peer, a *app, r *re
 	if _, err := tab.visit(s.url); err != nil {
 		return err
 	}
-	time.Sleep(10 * p.pause) // what a start leaves to do
+	time.Sleep(rest) // what a start leaves to do
 	u, err := usageOf(s.cmd.Process.Pid)
 	if err != nil {
 		return err
@@ -166,6 +169,7 @@ func (p plan) editing(browser context.Context, t tools, peer peer, a *app, r *re
 			}
 		}
 	}
+	time.Sleep(rest) // as before them
 	u, err = usageOf(s.cmd.Process.Pid)
 	r.add(editedMemory, mib(u.rss))
 	return err

@@ -829,6 +829,7 @@ func (b *Builder) Rebuild(ctx context.Context, changed []string) {
 	if err != nil {
 		b.build = r.Build // it may have panicked before it was counted
 	}
+	beginCalm()
 }
 
 // affected says which modules must be compiled again after a change, what it means for pages beyond

@@ -3,6 +3,7 @@ package builder
 import (
 	"math"
 	"runtime/debug"
+	"runtime/metrics"
 	"sync"
 	"time"
 )
@@ -14,15 +15,18 @@ import (
 // more). Once it is calm again, what is not needed goes back to the system.
 //
 // The pace is that of the whole process, so the bursts of several builders share one change of it. A program that has set
-// its own pace, or a memory limit, keeps it.
+// its own pace, or a memory limit, keeps it, and its memory.
 
 const (
 	usualPercent = 100
 	burstPercent = 400
 
-	// calm is how long after a burst memory goes back to the system: when the page that asked for the build, and
-	// which the same cores have to show, is likely to be there.
+	// calm is how long after a build memory goes back to the system: when the page that asked for it, and
+	// which the same cores have to show, is likely to be there, and nobody saves file after file.
 	calm = 3 * time.Second
+
+	// slack is how many bytes the heap may grow before memory goes back again, beside a quarter of what it was then.
+	slack = 16 << 20
 )
 
 var bursts struct {
@@ -30,6 +34,7 @@ var bursts struct {
 	running int
 	changed bool // by us
 	calm    *time.Timer
+	held    uint64 // by the heap when memory had gone back to the system, in bytes
 }
 
 // beginBurst lets the heap grow until the function that it returns is called.
@@ -37,12 +42,9 @@ func beginBurst() (end func()) {
 	bursts.Lock()
 	defer bursts.Unlock()
 	bursts.running++
-	if bursts.running == 1 && debug.SetMemoryLimit(-1) == math.MaxInt64 {
-		before := debug.SetGCPercent(burstPercent)
-		bursts.changed = before == usualPercent
-		if !bursts.changed {
-			debug.SetGCPercent(before)
-		}
+	if bursts.running == 1 && usualPace() {
+		debug.SetGCPercent(burstPercent)
+		bursts.changed = true
 	}
 	if bursts.calm != nil {
 		bursts.calm.Stop()
@@ -52,12 +54,66 @@ func beginBurst() (end func()) {
 
 func endBurst() {
 	bursts.Lock()
-	defer bursts.Unlock()
 	bursts.running--
-	if bursts.running > 0 || !bursts.changed {
+	if bursts.running == 0 && bursts.changed {
+		debug.SetGCPercent(usualPercent)
+		bursts.changed = false
+	}
+	bursts.Unlock()
+	beginCalm()
+}
+
+// beginCalm is called when a build has ended. Go's collector lets the heap grow to twice what is in use, and edits fill that
+// with what they leave behind; if no build follows it goes back to the system.
+func beginCalm() {
+	bursts.Lock()
+	defer bursts.Unlock()
+	switch {
+	case bursts.running > 0:
+	case bursts.calm == nil:
+		bursts.calm = time.AfterFunc(calm, giveBack)
+	default:
+		bursts.calm.Reset(calm)
+	}
+}
+
+func giveBack() {
+	bursts.Lock()
+	held := bursts.held
+	bursts.Unlock()
+	if !usualPace() || heapHeld() < held+held/4+slack {
 		return
 	}
-	debug.SetGCPercent(usualPercent)
-	bursts.changed = false
-	bursts.calm = time.AfterFunc(calm, debug.FreeOSMemory)
+	debug.FreeOSMemory()
+	bursts.Lock()
+	bursts.held = heapHeld()
+	bursts.Unlock()
+}
+
+// usualPace reports whether nobody has told the collector when to run.
+func usualPace() bool {
+	values := measured("/gc/gogc:percent", "/gc/gomemlimit:bytes")
+	return values[0] == usualPercent && values[1] == math.MaxInt64
+}
+
+// heapHeld is how many bytes of memory the heap takes, in use or not.
+func heapHeld() (n uint64) {
+	for _, v := range measured("/memory/classes/heap/objects:bytes", "/memory/classes/heap/unused:bytes", "/memory/classes/heap/free:bytes") {
+		n += v
+	}
+	return n
+}
+
+// measured returns values of the runtime that are counted in uint64.
+func measured(names ...string) []uint64 {
+	samples := make([]metrics.Sample, len(names))
+	for i, name := range names {
+		samples[i].Name = name
+	}
+	metrics.Read(samples)
+	values := make([]uint64, len(names))
+	for i, s := range samples {
+		values[i] = s.Value.Uint64()
+	}
+	return values
 }
