@@ -1,11 +1,18 @@
 package watcher
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"time"
+)
+
+// leisure is how long after the last find reading ahead begins: who watches is likely to build what was found, and to show it.
+const leisure = 3 * time.Second
 
 // An ahead is what is still to be read, so that the first write of a file can be
-// compared too. It is read file by file while there is nothing else to do, after
+// compared too. It is read file by file while there is nothing else to do, some time after
 // the watches stand, and only up to a budget: it saves needless builds, no more.
 type ahead struct {
+	from   time.Time // not before
 	dirs   []*dir
 	dir    *dir // whose names are being read
 	names  []string

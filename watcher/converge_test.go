@@ -73,6 +73,7 @@ func converge(t *testing.T, r *rand.Rand, lossy bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.leisure = 0
 	if lossy {
 		w.open = func() (source, error) {
 			src, err := openNotify()

@@ -122,6 +122,31 @@ func TestReadAhead(t *testing.T) {
 	}
 }
 
+// TestLeisure reads ahead by steps of Run, and nothing too early.
+func TestLeisure(t *testing.T) {
+	s := newSite(t, "site/a.js: 1")
+	s.age("site/a.js")
+	w, err := New([]string{s.path("site")}, s.options())
+	s.check(err)
+	w.leisure = 50 * time.Millisecond
+	tr := newTree(t.Context(), w)
+	defer tr.close()
+	tr.start()
+	begun := time.Now()
+	timer := time.NewTimer(0)
+	for tr.ahead.left() {
+		if time.Since(begun) > 20*time.Second {
+			t.Fatal("nothing is read")
+		}
+		if tr.step(timer, nil); time.Since(begun) < w.leisure/2 && tr.known(s.path("site/a.js")).kind == hashed {
+			t.Fatalf("read after %v", time.Since(begun))
+		}
+	}
+	if f := tr.known(s.path("site/a.js")); f.kind != hashed {
+		t.Errorf("of kind %v, want it read", f.kind)
+	}
+}
+
 // A file that onBatch read again while its directory was made anew, and that went with the directory before anyone looked,
 // is told of once more.
 func TestReadWhileComingAndGoing(t *testing.T) {

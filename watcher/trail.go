@@ -78,6 +78,7 @@ func (t *tree) setExtra(want map[string]bool, since time.Time) {
 		}
 		t.extras[path] = x
 		t.ahead.paths = append(t.ahead.paths, path)
+		t.ahead.from = time.Now().Add(t.leisure)
 		written := isFile(x.file) && x.ctime >= since.UnixNano()
 		if !since.IsZero() && (written || wasRead && x.kind == absent) {
 			t.mark(path, x.file)

@@ -427,6 +427,7 @@ func (t *tree) walk(parent *dir, path, real, root string, old map[string]file) {
 		t.visit(d, e, old)
 	}
 	t.ahead.dirs = append(t.ahead.dirs, d)
+	t.ahead.from = time.Now().Add(t.leisure)
 }
 
 // readDir is os.ReadDir without sorting.

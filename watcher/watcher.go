@@ -109,6 +109,7 @@ type Batch struct {
 type Watcher struct {
 	opts     Options
 	alone    time.Duration // in place of opts.Settle while there is but one path
+	leisure  time.Duration // as the constant
 	roots    []string
 	ignore   *ignore
 	open     func() (source, error)
@@ -156,6 +157,7 @@ func New(roots []string, o Options) (*Watcher, error) {
 	w := &Watcher{
 		opts:     o,
 		alone:    alone,
+		leisure:  leisure,
 		open:     openNotify,
 		doubtful: doubtful,
 		exact:    exact,
@@ -263,10 +265,15 @@ var always = func() chan struct{} {
 func (t *tree) step(timer *time.Timer, onBatch func(Batch)) {
 	t.report()
 	var idle chan struct{}
-	if t.ahead.left() && len(t.dirty) == 0 { // nothing is read ahead while a change settles
+	due := t.due()
+	switch {
+	case !t.ahead.left() || len(t.dirty) > 0: // nothing is read ahead while a change settles
+	case time.Now().Before(t.ahead.from):
+		due = earlier(due, t.ahead.from)
+	default:
 		idle = always
 	}
-	timer.Reset(time.Until(t.due()))
+	timer.Reset(time.Until(due))
 	select {
 	case <-t.ctx.Done():
 	case <-t.wake:
