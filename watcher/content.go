@@ -97,7 +97,7 @@ func read(path string) file {
 	}
 	var h maphash.Hash
 	h.SetSeed(seed)
-	n, err := io.CopyN(&h, r, maxHash+1)
+	n, err := io.CopyN(&h, r, f.size+1) // by a buffer of that size at most
 	if err != nil && err != io.EOF {
 		f.kind = unreadable
 		return f
