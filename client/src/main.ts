@@ -226,7 +226,7 @@ function start(): void {
       tail = tail
         .then(() => handle(decode(name, data), eventID, received))
         .then(() => {
-          client.event = eventID;
+          if (!leaving) client.event = eventID;
         })
         .catch((thrown: unknown) => fail(thrown, eventID));
     },
