@@ -26,7 +26,7 @@ const (
 	calm = 3 * time.Second
 
 	// slack is how many bytes the heap may grow before memory goes back again, beside a quarter of what it was then.
-	slack = 16 << 20
+	slack = 4 << 20
 )
 
 var bursts struct {
