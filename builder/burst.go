@@ -34,7 +34,9 @@ var bursts struct {
 	running int
 	changed bool // by us
 	calm    *time.Timer
-	held    uint64 // by the heap when memory had gone back to the system, in bytes
+
+	giving sync.Mutex // one giveBack at a time; guards what follows
+	held   uint64     // by the heap when memory had gone back to the system, in bytes
 }
 
 // beginBurst lets the heap grow until the function that it returns is called.
@@ -78,16 +80,12 @@ func beginCalm() {
 }
 
 func giveBack() {
-	bursts.Lock()
-	held := bursts.held
-	bursts.Unlock()
-	if !usualPace() || heapHeld() < held+held/4+slack {
-		return
+	bursts.giving.Lock()
+	defer bursts.giving.Unlock()
+	if usualPace() && heapHeld() > bursts.held+bursts.held/4+slack {
+		debug.FreeOSMemory()
+		bursts.held = heapHeld()
 	}
-	debug.FreeOSMemory()
-	bursts.Lock()
-	bursts.held = heapHeld()
-	bursts.Unlock()
 }
 
 // usualPace reports whether nobody has told the collector when to run.

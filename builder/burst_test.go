@@ -11,12 +11,15 @@ import (
 
 const waste = 64 << 20
 
-// wasted leaves waste bytes of the heap without use.
+// wasted leaves waste bytes of the heap without use, and nobody who is about to give them back.
 func wasted(t *testing.T) {
-	debug.FreeOSMemory()
 	bursts.Lock()
-	bursts.held = 0
+	if bursts.calm != nil {
+		bursts.calm.Stop()
+	}
 	bursts.Unlock()
+	setHeld(0)
+	debug.FreeOSMemory()
 	kept := make([][]byte, waste>>20)
 	for i := range kept {
 		kept[i] = make([]byte, 1<<20)
@@ -27,15 +30,19 @@ func wasted(t *testing.T) {
 	runtime.KeepAlive(kept)
 }
 
+// setHeld waits for what is being given back.
+func setHeld(n uint64) {
+	bursts.giving.Lock()
+	defer bursts.giving.Unlock()
+	bursts.held = n
+}
+
 // TestMemoryGoesBack makes no more than one build, and none after it.
 func TestMemoryGoesBack(t *testing.T) {
 	s := newSite(t, &txtar.Archive{Files: []txtar.File{{Name: "main.js", Data: []byte("1\n")}}}, Options{})
 	if err := s.step("get main.js"); err != nil {
 		t.Fatal(err)
 	}
-	bursts.Lock()
-	bursts.calm.Stop() // of the first build
-	bursts.Unlock()
 	wasted(t)
 	if err := s.step("write main.js 2"); err != nil {
 		t.Fatal(err)
@@ -60,9 +67,7 @@ func TestOwnPace(t *testing.T) {
 		t.Error("it did not go back")
 	}
 	wasted(t)
-	bursts.Lock()
-	bursts.held = heapHeld()
-	bursts.Unlock()
+	setHeld(heapHeld())
 	if giveBack(); heapHeld() < waste {
 		t.Error("it went back, though it is as much as before")
 	}

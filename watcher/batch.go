@@ -140,7 +140,7 @@ func (t *tree) compare(path string, c change) (op Op, written int64) {
 
 // untouched reports whether nobody has written to path since it was looked at before: the event was late.
 func (t *tree) untouched(path string, before, now file) bool {
-	if !sameStat(before, now) || before.ctime != now.ctime {
+	if !sameStat(before, now) || before.ctime != now.ctime || now.ctime%int64(time.Second) == 0 { // ext3 counts seconds
 		return false
 	}
 	real, err := filepath.EvalSymlinks(path)

@@ -641,3 +641,17 @@ func TestExact(t *testing.T) {
 		}
 	}
 }
+
+// TestUntouched has the time stamps of file systems that count nanoseconds, and seconds.
+func TestUntouched(t *testing.T) {
+	tr := &tree{Watcher: &Watcher{exact: func(string) bool { return true }}}
+	path := filepath.Join(t.TempDir(), "a")
+	if err := os.WriteFile(path, []byte("1"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	fine := file{kind: hashed, ctime: 1e18 + 1}
+	coarse := file{kind: hashed, ctime: 1e18}
+	if !tr.untouched(path, fine, fine) || tr.untouched(path, coarse, coarse) || tr.untouched(path, fine, coarse) {
+		t.Error("untouched is what has the same time stamp, in nanoseconds")
+	}
+}
