@@ -1,11 +1,19 @@
 // React's part in Fast Refresh. Comes in front of the bundles of a React site, after the runtime.
 
+import { Fibers, type Renderer } from "./fibers";
 import { Refresh, type Runtime } from "./refresh";
 import type {} from "./registry"; // declares __devserve
 
 /** react-refresh/runtime, which must run before React's renderer does. */
 interface ReactRefresh extends Runtime {
   injectIntoGlobalHook(global: typeof globalThis): void;
+  getFamilyByType?(type: object): object | undefined;
+}
+
+/** Where renderers report to; React's DevTools put their own in this place. */
+interface DevToolsHook {
+  inject(renderer: Renderer): unknown;
+  onCommitFiberRoot(id: unknown, root: Parameters<Fibers["committed"]>[0], ...more: unknown[]): void;
 }
 
 const page = globalThis.__devserve!;
@@ -14,7 +22,11 @@ page.refresh ??= (load) => {
   load(module, module.exports);
   const runtime = module.exports as ReactRefresh;
   runtime.injectIntoGlobalHook(globalThis);
-  primeRenderers(runtime);
+  const hook = (globalThis as { __REACT_DEVTOOLS_GLOBAL_HOOK__?: DevToolsHook }).__REACT_DEVTOOLS_GLOBAL_HOOK__;
+  if (hook) {
+    primeRenderers(hook, runtime);
+    shortenSearch(hook, runtime);
+  }
   const host = new Refresh(page, runtime, kind);
   page.refresh = () => undefined; // another bundle of this page has its runtime already
   page.registerComponents = (node, entries) => host.register(node, entries as never);
@@ -29,9 +41,7 @@ function kind(type: unknown): string {
  * Makes renderers keep note of what fails from the beginning. By itself the runtime tells them to at the first
  * update, and an error boundary that has caught something before stays as it is when that is mended.
  */
-function primeRenderers(runtime: ReactRefresh): void {
-  const hook = (globalThis as { __REACT_DEVTOOLS_GLOBAL_HOOK__?: { inject(renderer: unknown): unknown } }).__REACT_DEVTOOLS_GLOBAL_HOOK__;
-  if (!hook) return;
+function primeRenderers(hook: DevToolsHook, runtime: ReactRefresh): void {
   const { inject } = hook;
   let primed = 0;
   hook.inject = (...args) => {
@@ -40,5 +50,22 @@ function primeRenderers(runtime: ReactRefresh): void {
     primed++;
     runtime.performReactRefresh(() => "");
     return id;
+  };
+}
+
+/** Saves renderers the search for what an update concerns. */
+function shortenSearch(hook: DevToolsHook, runtime: ReactRefresh): void {
+  if (!runtime.getFamilyByType) return;
+  const fibers = new Fibers((type) => runtime.getFamilyByType?.(type));
+  const adopted = new Set<unknown>();
+  const { inject, onCommitFiberRoot } = hook;
+  hook.inject = (renderer) => {
+    const id = inject.call(hook, renderer);
+    if (fibers.adopt(renderer)) adopted.add(id);
+    return id;
+  };
+  hook.onCommitFiberRoot = (id, root, ...more) => {
+    if (adopted.has(id)) fibers.committed(root);
+    onCommitFiberRoot.call(hook, id, root, ...more);
   };
 }
