@@ -133,18 +133,23 @@ function makeView(close: () => void): View {
     stops.at(e.shiftKey ? Math.max(at, 0) - 1 : (at + 1) % stops.length)?.focus();
   };
   let before: HTMLElement | null = null; // what had the focus
-  const open = (): void => {
+  /**
+   * Is over all else of the page, and has the focus. Both need the layout that the next frame makes anyway: done at once, it would be
+   * made twice, and the overlay be seen 3 ms later (measured).
+   */
+  function rise(): void {
+    if (!host.isConnected) return;
     const active = focused();
     if (active && active !== root.activeElement) before = active;
     dialog.close(); // it may come from a document that is gone, where it was open
     if (dialog.showPopover) {
       dialog.showPopover();
       list.focus({ preventScroll: true });
-      if (root.activeElement === list) return;
-      dialog.hidePopover(); // a modal dialog of the page's own has made us inert
+      if (root.activeElement !== list) dialog.hidePopover(); // a modal dialog of the page's own has made us inert
     }
-    dialog.showModal();
-  };
+    if (root.activeElement !== list) dialog.showModal();
+    showMarks();
+  }
 
   const place = (): (() => void) => keep(host, () => {
     // Each time, for document.open() takes all listeners away; the same one is never added twice.
@@ -153,8 +158,7 @@ function makeView(close: () => void): View {
     dialog.addEventListener("click", onBeside);
     dialog.addEventListener("cancel", onCancel);
     addEventListener("keydown", onKey, true);
-    open();
-    requestAnimationFrame(showMarks);
+    requestAnimationFrame(rise);
   });
   let take: (() => void) | null = null;
   /** Scrolls long lines to what is marked. */
