@@ -14,13 +14,17 @@ interface Fiber {
   readonly sibling: Fiber | null;
 }
 
-interface Root {
+export interface Root {
   readonly current: Fiber;
   readonly tag?: number;
 }
 
 /** What react-refresh has for a component and all that came in its place. */
-type Family = object;
+export interface Family {
+  readonly current: unknown;
+}
+
+type Resolve = (type: unknown) => Family | undefined;
 
 interface Update {
   readonly updatedFamilies: ReadonlySet<Family>;
@@ -36,6 +40,8 @@ export interface Renderer {
   readonly reconcilerVersion?: string;
   readonly scheduleUpdate?: (fiber: Fiber) => void;
   scheduleRefresh?: Search;
+  /** Takes react-refresh's answer to what has come in the place of a component. */
+  setRefreshHandler?: (resolve: Resolve) => void;
 }
 
 /** What is mounted below a root, until its next commit. */
@@ -46,11 +52,14 @@ interface Index {
   readonly others: Set<object>;
   /** Among these are error boundaries, and which of them have failed is known to React alone. */
   readonly classes: Fiber[];
+  /** What renders a component that another one has come in the place of. */
+  readonly outdated: Fiber[];
 }
 
 /** A search that is not at its end. */
 interface Walk {
   readonly root: Root;
+  readonly search: Search;
   readonly index: Index;
   readonly stack: Fiber[];
 }
@@ -77,21 +86,33 @@ const share = 100;
 
 export class Fibers {
   private readonly indexes = new WeakMap<Root, Index>();
-  private readonly changed = new Set<Root>();
+  private readonly changed = new Map<Root, Search>();
   private walk: Walk | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private idle = false;
   /** Until then only an update is a reason to look, in ms of performance.now(). */
   private rest = 0;
 
-  /** `familyOf` is react-refresh's getFamilyByType. */
-  constructor(private readonly familyOf: (type: object) => Family | undefined) {}
+  private resolve: Resolve = () => undefined;
+  /** For what outdated fibers were rendered anew. */
+  private readonly mended = new WeakMap<Fiber, unknown>();
 
-  /** Takes the place of a renderer's search. Returns false if the search is none of those known. */
-  adopt(renderer: Renderer): boolean {
+  /** `familyOf` is react-refresh's getFamilyByType; `keeps` says whether a component can go on with the state of the one before it. */
+  constructor(
+    private readonly familyOf: (type: object) => Family | undefined,
+    private readonly keeps: (before: unknown, after: unknown) => boolean,
+  ) {}
+
+  /** Takes the place of a renderer's search, and returns what is to be told of its commits: nothing if the search is none of those known. */
+  adopt(renderer: Renderer): ((root: Root) => void) | undefined {
     const { scheduleRefresh, scheduleUpdate } = renderer;
-    if (!scheduleRefresh || !scheduleUpdate || !known.test(renderer.reconcilerVersion ?? renderer.version ?? "")) return false;
+    if (!scheduleRefresh || !scheduleUpdate || !known.test(renderer.reconcilerVersion ?? renderer.version ?? "")) return undefined;
     const search = scheduleRefresh.bind(renderer);
+    const { setRefreshHandler } = renderer;
+    renderer.setRefreshHandler = (resolve) => {
+      this.resolve = resolve;
+      setRefreshHandler?.call(renderer, resolve);
+    };
     renderer.scheduleRefresh = (root, update) => {
       this.rest = 0;
       clearTimeout(this.timer);
@@ -104,15 +125,12 @@ export class Fibers {
         search(root, update);
       }
     };
-    return true;
-  }
-
-  /** Forgets a root's tree, which React has just changed. */
-  committed(root: Root): void {
-    this.indexes.delete(root);
-    if (this.walk?.root === root) this.walk = undefined;
-    this.changed.add(root);
-    this.later();
+    return (root) => {
+      this.indexes.delete(root); // its tree is another one now
+      if (this.walk?.root === root) this.walk = undefined;
+      this.changed.set(root, search);
+      this.later();
+    };
   }
 
   /** The fibers that an update concerns, or null if they are not known for sure. */
@@ -154,10 +172,11 @@ export class Fibers {
   }
 
   private begin(): Walk | undefined {
-    for (const root of this.changed) {
+    for (const [root, search] of this.changed) {
       this.changed.delete(root);
       if (root.tag !== concurrentRoot) continue; // others render each fiber as soon as it is scheduled
-      return { root, index: { current: root.current, mounted: new Map(), others: new Set(), classes: [] }, stack: [root.current] };
+      const index = { current: root.current, mounted: new Map(), others: new Set<object>(), classes: [], outdated: [] };
+      return { root, search, index, stack: [root.current] };
     }
     return undefined;
   }
@@ -169,6 +188,7 @@ export class Fibers {
       if (!fiber) {
         this.walk = undefined;
         if (index.classes.length <= manyClasses) this.indexes.set(root, index);
+        if (index.outdated.length > 0) this.mend(walk);
         return;
       }
       if (fiber.sibling) stack.push(fiber.sibling);
@@ -189,6 +209,25 @@ export class Fibers {
     const mounted = index.mounted.get(family);
     if (mounted) mounted.push(fiber);
     else index.mounted.set(family, [fiber]);
+    const now = this.resolve(type)?.current ?? type;
+    if (now === type || this.mended.get(fiber) === now || (fiber.alternate && this.mended.get(fiber.alternate) === now)) return;
+    this.mended.set(fiber, now);
+    index.outdated.push(fiber);
+  }
+
+  /**
+   * Renders what is outdated. A component that React was about to mount when another one came in its place, in a transition, say, is
+   * mounted as it was: a search sees only what is mounted already.
+   */
+  private mend({ root, search, index }: Walk): void {
+    const updatedFamilies = new Set<Family>();
+    const staleFamilies = new Set<Family>();
+    for (const fiber of index.outdated) {
+      const type = componentOf(fiber);
+      const family = this.resolve(type);
+      if (family) (this.keeps(type, family.current) ? updatedFamilies : staleFamilies).add(family);
+    }
+    search(root, { updatedFamilies, staleFamilies });
   }
 }
 

@@ -1,19 +1,19 @@
 // React's part in Fast Refresh. Comes in front of the bundles of a React site, after the runtime.
 
-import { Fibers, type Renderer } from "./fibers";
+import { Fibers, type Family, type Renderer, type Root } from "./fibers";
 import { Refresh, type Runtime } from "./refresh";
 import type {} from "./registry"; // declares __devserve
 
 /** react-refresh/runtime, which must run before React's renderer does. */
 interface ReactRefresh extends Runtime {
   injectIntoGlobalHook(global: typeof globalThis): void;
-  getFamilyByType?(type: object): object | undefined;
+  getFamilyByType?(type: object): Family | undefined;
 }
 
 /** Where renderers report to; React's DevTools put their own in this place. */
 interface DevToolsHook {
   inject(renderer: Renderer): unknown;
-  onCommitFiberRoot(id: unknown, root: Parameters<Fibers["committed"]>[0], ...more: unknown[]): void;
+  onCommitFiberRoot(id: unknown, root: Root, ...more: unknown[]): void;
 }
 
 const page = globalThis.__devserve!;
@@ -25,7 +25,7 @@ page.refresh ??= (load) => {
   const hook = (globalThis as { __REACT_DEVTOOLS_GLOBAL_HOOK__?: DevToolsHook }).__REACT_DEVTOOLS_GLOBAL_HOOK__;
   if (hook) {
     primeRenderers(hook, runtime);
-    shortenSearch(hook, runtime);
+    shortenSearch(hook, runtime, (before, after) => host.keeps(before, after));
   }
   const host = new Refresh(page, runtime, kind);
   page.refresh = () => undefined; // another bundle of this page has its runtime already
@@ -54,18 +54,19 @@ function primeRenderers(hook: DevToolsHook, runtime: ReactRefresh): void {
 }
 
 /** Saves renderers the search for what an update concerns. */
-function shortenSearch(hook: DevToolsHook, runtime: ReactRefresh): void {
+function shortenSearch(hook: DevToolsHook, runtime: ReactRefresh, keeps: (before: unknown, after: unknown) => boolean): void {
   if (!runtime.getFamilyByType) return;
-  const fibers = new Fibers((type) => runtime.getFamilyByType?.(type));
-  const adopted = new Set<unknown>();
+  const fibers = new Fibers((type) => runtime.getFamilyByType?.(type), keeps);
+  const committed = new Map<unknown, (root: Root) => void>();
   const { inject, onCommitFiberRoot } = hook;
   hook.inject = (renderer) => {
     const id = inject.call(hook, renderer);
-    if (fibers.adopt(renderer)) adopted.add(id);
+    const tell = fibers.adopt(renderer);
+    if (tell) committed.set(id, tell);
     return id;
   };
   hook.onCommitFiberRoot = (id, root, ...more) => {
-    if (adopted.has(id)) fibers.committed(root);
+    committed.get(id)?.(root);
     onCommitFiberRoot.call(hook, id, root, ...more);
   };
 }

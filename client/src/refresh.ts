@@ -147,7 +147,8 @@ export class Refresh {
     this.runtime.setSignature?.(type, key, reset, hooks);
     this.signed.set(type, { key, reset, hooks });
     this.uncollected.push(type);
-    const inner = (type as { type?: unknown }).type; // of memo()
+    const { type: memoized, render } = type as { type?: unknown; render?: unknown };
+    const inner = memoized ?? (typeof type === "object" ? render : undefined); // of memo() or forwardRef()
     if (inner && !this.signed.has(inner)) this.sign(inner, [key, reset, hooks]);
   }
 
@@ -188,6 +189,11 @@ export class Refresh {
     const why = this.differs(before, this.exported(fresh));
     if (why) return this.registry.invalidate(node, false, why);
     this.changed = true;
+  }
+
+  /** Reports whether a component can go on with the state of the one before it. */
+  keeps(before: unknown, after: unknown): boolean {
+    return this.loses(before, after) === "";
   }
 
   /** Says why a component cannot go on with the state of the one before it, or "". */
