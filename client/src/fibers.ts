@@ -92,7 +92,6 @@ export class Fibers {
   private idle = false;
   /** Until then only an update is a reason to look, in ms of performance.now(). */
   private rest = 0;
-
   private resolve: Resolve = () => undefined;
   /** For what outdated fibers were rendered anew. */
   private readonly mended = new WeakMap<Fiber, unknown>();
@@ -236,8 +235,8 @@ export class Fibers {
  * neither.
  */
 function whenIdle(f: () => void): void {
-  const { scheduler } = globalThis as { scheduler?: { postTask(f: () => void, options: { priority: "background" }): unknown } };
-  if (scheduler) scheduler.postTask(f, { priority: "background" });
+  const { scheduler } = globalThis as { scheduler?: { postTask?(f: () => void, options: { priority: "background" }): unknown } };
+  if (scheduler?.postTask) scheduler.postTask(f, { priority: "background" }); // it may be an element of that ID
   else setTimeout(f, 50);
 }
 

@@ -133,6 +133,7 @@ function makeView(close: () => void): View {
     stops.at(e.shiftKey ? Math.max(at, 0) - 1 : (at + 1) % stops.length)?.focus();
   };
   let before: HTMLElement | null = null; // what had the focus
+  let rising = 0; // the frame for it
   /**
    * Is over all else of the page, and has the focus. Both need the layout that the next frame makes anyway: done at once, it would be
    * made twice, and the overlay be seen 3 ms later (measured).
@@ -158,7 +159,8 @@ function makeView(close: () => void): View {
     dialog.addEventListener("click", onBeside);
     dialog.addEventListener("cancel", onCancel);
     addEventListener("keydown", onKey, true);
-    requestAnimationFrame(rise);
+    cancelAnimationFrame(rising); // of a place that was lost before it
+    rising = requestAnimationFrame(rise);
   });
   let take: (() => void) | null = null;
   /** Scrolls long lines to what is marked. */

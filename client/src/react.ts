@@ -66,7 +66,7 @@ function shortenSearch(hook: DevToolsHook, runtime: ReactRefresh, keeps: (before
     return id;
   };
   hook.onCommitFiberRoot = (id, root, ...more) => {
-    committed.get(id)?.(root);
     onCommitFiberRoot.call(hook, id, root, ...more);
+    committed.get(id)?.(root);
   };
 }
