@@ -38,7 +38,7 @@ func (b *Builder) Ahead(path string) {
 			return
 		}
 	}
-	b.resolver.forgetDirs()
+	b.resolver.begin()
 	b.sources = map[string][]byte{path: data}
 	defer func() { b.sources = nil }()
 	b.ahead = &ahead{m, data, b.compile([]*module{m})[m]}

@@ -189,6 +189,10 @@ type Builder struct {
 	releasing *releasing // during Release
 	ahead     *ahead     // nil unless something was compiled ahead of the next build
 
+	standbys    []*standby // calls of esbuild that wait, the longest first
+	standing    sync.WaitGroup
+	standbyRest time.Duration
+
 	cache *cache // nil without one
 
 	sourcesMu sync.Mutex
@@ -222,6 +226,7 @@ func New(o Options) (*Builder, error) {
 		bundles: map[string]*bundle{}, pending: map[*module]bool{}, past: map[string]bool{}, suspects: map[*module]bool{}, flawed: map[*module]bool{}, waiting: map[*module]bool{},
 		byFile: map[string][]*module{}, byLookup: map[string][]*module{}, byImport: map[string][]*module{},
 		learned: map[string]target{}, outside: map[string]string{},
+		standbyRest: standbyRest,
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -327,7 +332,7 @@ func (b *Builder) want(m *module, ahead bool) error {
 	r := Result{Build: b.build, Began: began, Entry: m.id, Files: []string{}}
 	var stopped error
 	err := b.guardBuild(&r, func() {
-		b.resolver.forgetDirs()
+		b.resolver.begin()
 		var ms []*module
 		if m.next == nil || len(m.errors) > 0 {
 			ms = []*module{m}
@@ -364,7 +369,13 @@ func (b *Builder) want(m *module, ahead bool) error {
 func (b *Builder) forgetUnreported() {
 	b.prune()
 	b.deps.next = nil
+	b.forget()
+}
+
+// forget drops what is remembered of the file system beside the modules: files came or went, or mean something else.
+func (b *Builder) forget() {
 	b.resolver.forget()
+	b.dropStandbys()
 }
 
 func (b *Builder) report(r Result) {
@@ -825,6 +836,9 @@ func (b *Builder) Rebuild(ctx context.Context, changed []string) {
 		r.Updates = append(r.Updates, others...) // even if the build failed: a broken script is no reason to withhold a picture
 		r.Took = time.Since(r.Began)
 		b.report(r)
+		if len(dirty) == 1 {
+			b.standBy(dirty[0])
+		}
 	})
 	if err != nil {
 		b.build = r.Build // it may have panicked before it was counted
@@ -841,7 +855,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 			set[m] = true
 		}
 	}
-	b.resolver.forgetDirs()
+	b.resolver.begin()
 	var structural, configured, packaged bool
 	for _, path := range changed {
 		info, err := os.Stat(path)
@@ -896,7 +910,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 		b.ahead = nil // imports may lead elsewhere
 	}
 	if structural || configured || packaged {
-		b.resolver.forget()
+		b.forget()
 		clear(b.configs)
 	}
 	if configured {
@@ -1136,11 +1150,13 @@ func (b *Builder) saveInputs() {
 	b.inputs.read, b.inputs.looked = read, looked
 }
 
-// Close ends a running build, and waits for what is being written to CacheDir.
+// Close ends a running build, and waits for what it has begun beside that and for what is being written to CacheDir.
 func (b *Builder) Close() error {
 	b.closing.Store(true)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.dropStandbys()
+	b.standing.Wait()
 	b.cache.close()
 	return nil
 }

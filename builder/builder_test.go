@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/devserve/devserve/internal/leaktest"
 	"github.com/evanw/esbuild/pkg/api"
@@ -40,12 +41,18 @@ import (
 //	errors N, warnings N, modules N       how many the last build had
 //	builds N                   how many there were
 //	inputs REGEXP
-func TestScripts(t *testing.T) { runScripts(t, false) }
+func TestScripts(t *testing.T) { runScripts(t, site{}) }
 
 // What is compiled ahead changes nothing.
-func TestScriptsAhead(t *testing.T) { runScripts(t, true) }
+func TestScriptsAhead(t *testing.T) { runScripts(t, site{ahead: true}) }
 
-func runScripts(t *testing.T, ahead bool) {
+// Nor does what stands by.
+func TestScriptsStandby(t *testing.T) {
+	runScripts(t, site{standby: true})
+	runScripts(t, site{standby: true, ahead: true})
+}
+
+func runScripts(t *testing.T, how site) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts: ", err)
@@ -58,7 +65,10 @@ func runScripts(t *testing.T, ahead bool) {
 				t.Fatal(err)
 			}
 			site := newSite(t, a, Options{})
-			site.ahead = ahead
+			site.ahead, site.standby = how.ahead, how.standby
+			if site.standby {
+				site.b.standbyRest = 0
+			}
 			for i, line := range strings.Split(string(a.Comment), "\n") {
 				line = strings.TrimSpace(line)
 				if line == "" || strings.HasPrefix(line, "#") {
@@ -80,6 +90,7 @@ type site struct {
 	body    string
 	entry   string
 	ahead   bool // every change is compiled ahead
+	standby bool // esbuild stands by for modules before they change
 }
 
 func newSite(t testing.TB, a *txtar.Archive, o Options) *site {
@@ -147,6 +158,35 @@ func (s *site) rebuild(names ...string) {
 	s.b.Rebuild(context.Background(), paths)
 }
 
+// standBy returns when esbuild stands by for the named file, and for as many others as it does.
+func (s *site) standBy(name string) {
+	if !s.standby {
+		return
+	}
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	for _, id := range sortedKeys(s.b.modules) {
+		s.b.standBy(s.b.modules[id])
+	}
+	for _, m := range s.b.byFile[s.path(name)] {
+		s.b.standBy(m)
+	}
+	for _, y := range s.b.standbys {
+		y.await()
+	}
+}
+
+// await returns when esbuild asks for the file, or has ended without.
+func (s *standby) await() {
+	for !s.w.waiting.Load() {
+		select {
+		case <-s.ended:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
 func (s *site) step(line string) error {
 	verb, rest, _ := strings.Cut(line, " ")
 	first, more, _ := strings.Cut(rest, " ")
@@ -195,6 +235,7 @@ func (s *site) step(line string) error {
 			}
 			data = s.archive.Files[i].Data
 		}
+		s.standBy(first)
 		if err := s.save(first, data); err != nil {
 			return err
 		}
@@ -202,11 +243,14 @@ func (s *site) step(line string) error {
 			s.rebuild(first)
 		}
 	case "remove":
+		s.standBy(rest)
 		if err := os.RemoveAll(s.path(rest)); err != nil {
 			return err
 		}
 		s.rebuild(rest)
 	case "rename":
+		s.standBy(first)
+		s.standBy(more)
 		if err := os.Rename(s.path(first), s.path(more)); err != nil {
 			return err
 		}

@@ -89,8 +89,7 @@ func (b *Builder) compileAll(ms []*module, maps api.SourceMap) map[*module]resul
 // no output at all, so those that it names are taken out and the others tried again.
 func (b *Builder) compileWave(ms []*module, maps api.SourceMap, out map[*module]result) {
 	for len(ms) > 0 {
-		w := b.newWave(ms, maps)
-		built := b.esbuild(w.options(api.FormatCommonJS))
+		w, built := b.call(ms, maps)
 		if len(built.Errors) == 0 {
 			again := w.collect(built, out)
 			if len(again) == 0 {
@@ -130,6 +129,17 @@ func (b *Builder) compileWave(ms []*module, maps api.SourceMap, out map[*module]
 	}
 }
 
+// call has esbuild compile ms.
+func (b *Builder) call(ms []*module, maps api.SourceMap) (*waveBuild, api.BuildResult) {
+	if len(ms) == 1 && maps == api.SourceMapNone {
+		if s := b.takeStandby(ms[0]); s != nil {
+			return s.w, s.result()
+		}
+	}
+	w := b.newWave(ms, maps)
+	return w, b.esbuild(w.options(api.FormatCommonJS))
+}
+
 // A waveBuild is one call of esbuild: its entry points, and what its plugin saw.
 type waveBuild struct {
 	b    *Builder
@@ -137,6 +147,10 @@ type waveBuild struct {
 	maps api.SourceMap
 
 	byPath map[string]*module // entry points that are files
+
+	gate    chan struct{} // if not nil, no entry point is read before it is closed; see standby
+	waiting atomic.Bool   // for that
+	dropped atomic.Bool
 
 	mu         sync.Mutex
 	imports    map[string][]edge // by importing path
@@ -258,6 +272,9 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 	})
 
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: entryNamespace}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		if err := w.pass(); err != nil {
+			return api.OnLoadResult{}, err
+		}
 		contents := `import map from "css"; __classMap(map)`
 		return api.OnLoadResult{Contents: &contents, Loader: api.LoaderJS}, nil
 	})
@@ -267,6 +284,9 @@ func (w *waveBuild) setup(pb api.PluginBuild) {
 	// which asks no plugin: it becomes a lazy import of the module.
 	pb.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
 		if m := w.byPath[args.Path]; m != nil {
+			if err := w.pass(); err != nil {
+				return api.OnLoadResult{}, err
+			}
 			data, err := w.b.source(args.Path)
 			if err == nil {
 				tail, wrong := w.globs(m, data)

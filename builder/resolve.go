@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/devserve/devserve/internal/ctime"
 	"github.com/devserve/devserve/internal/private"
 	"github.com/evanw/esbuild/pkg/api"
 )
@@ -17,7 +18,7 @@ import (
 // conditions and symlinks, and what it says holds. But each call of build.Resolve makes
 // a new resolver and costs about 0.1 ms (measured), which at 10,000 modules is more than compiling
 // them. So relative imports of plain files, nine of ten in most code, are looked up here, in
-// directory listings that live as long as one build; the rest is asked once per
+// directory listings that live as long as the directory stays as it is; the rest is asked once per
 // importing scope and remembered until files come or go.
 
 // A target is what an import resolves to.
@@ -40,8 +41,21 @@ type resolver struct {
 	globLimit int // how much a call of import.meta.glob may look at
 
 	mu    sync.Mutex
-	dirs  map[string]map[string]fs.FileMode // directory listings; nil for none
+	build int // which one listings are looked up for
+	dirs  map[string]listing
 	asked map[question]answer
+}
+
+// A listing is what a directory holds.
+type listing struct {
+	names map[string]fs.FileMode // nil when it is none, or not below a directory without symlinks
+	info  fs.FileInfo            // of the directory, before it was read; nil if it might change without a new time
+	build int                    // that found it to hold
+}
+
+// holds reports whether l is what the directory now described by info holds.
+func (l listing) holds(info fs.FileInfo) bool {
+	return l.names != nil && l.info != nil && os.SameFile(l.info, info) && ctime.Of(l.info).Equal(ctime.Of(info))
 }
 
 type question struct {
@@ -64,15 +78,15 @@ func newResolver(dir, base string, plugins bool) *resolver {
 func (r *resolver) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dirs = map[string]map[string]fs.FileMode{}
+	r.dirs = map[string]listing{}
 	r.asked = map[question]answer{}
 }
 
-// forgetDirs drops directory listings alone: they hold for one build.
-func (r *resolver) forgetDirs() {
+// begin begins a build, for which directories are looked at anew.
+func (r *resolver) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dirs = map[string]map[string]fs.FileMode{}
+	r.build++
 }
 
 // ours marks calls of build.Resolve that come from here, so that our own OnResolve steps aside.
@@ -229,14 +243,28 @@ func (r *resolver) file(path string) (string, bool) {
 	return "", false
 }
 
-// list returns the names in dir, or nil when it is none, or not below a directory without symlinks.
+// list returns the names in dir, or nil when it is none, or not below a directory without symlinks. A listing of an earlier build
+// is taken where the directory has not changed since.
 func (r *resolver) list(dir string) map[string]fs.FileMode {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if names, ok := r.dirs[dir]; ok {
-		return names
+	l, known := r.dirs[dir]
+	if known && l.build == r.build {
+		return l.names
 	}
-	r.dirs[dir] = nil
+	info, err := os.Stat(dir)
+	if err != nil || !l.holds(info) {
+		l = listing{names: readNames(dir)}
+		if err == nil && !ctime.Fresh(info) {
+			l.info = info
+		}
+	}
+	l.build = r.build
+	r.dirs[dir] = l
+	return l.names
+}
+
+func readNames(dir string) map[string]fs.FileMode {
 	if real, err := filepath.EvalSymlinks(dir); err != nil || real != dir {
 		return nil
 	}
@@ -248,7 +276,6 @@ func (r *resolver) list(dir string) map[string]fs.FileMode {
 	for _, e := range entries {
 		names[e.Name()] = e.Type()
 	}
-	r.dirs[dir] = names
 	return names
 }
 
