@@ -19,8 +19,9 @@ const (
 	// maxStandbys is how many files are stood by for: a component, its style sheet, and what they are edited with.
 	maxStandbys = 4
 
-	// standbyRest is how long after a build the next call begins: when the pages, which need the same cores, have shown the last one.
-	standbyRest = 200 * time.Millisecond
+	// standbyRest is how long after a build the next call begins: when the pages, which need the same cores, have most likely shown the
+	// last one.
+	standbyRest = 50 * time.Millisecond
 )
 
 // A standby is a call of esbuild that waits before its first file.
