@@ -48,10 +48,12 @@ type cache struct {
 	path    string
 	print   string            // of program and options: what the file must begin with
 	records map[string][]byte // by key; parts of the file as it was read, or new
+	size    int               // bytes of all records
 	dead    int               // bytes of the file that no record needs
 	fresh   [][]byte          // framed records that are not in the file yet
 	writing sync.WaitGroup
-	mu      sync.Mutex  // one write at a time
+	mu      sync.Mutex  // one write at a time; guards tidied
+	tidied  bool        // the folder, by this process
 	failed  func(error) // is told of the first write that fails
 }
 
@@ -79,10 +81,7 @@ func openCache(folder, dir, print string, failed func(error)) *cache {
 			_ = os.Remove(c.path)
 			return c
 		}
-		if old, dup := c.records[key]; dup {
-			c.dead += len(old)
-		}
-		c.records[key] = value
+		c.set(key, value)
 		rest = rest[size:]
 	}
 	now := time.Now()
@@ -112,11 +111,15 @@ func unframe(data []byte) (key string, value []byte, size int, ok bool) {
 	return key, d.data, 8 + n, !d.failed
 }
 
-func (c *cache) put(key string, value []byte) {
-	if old, dup := c.records[key]; dup {
-		c.dead += len(old)
-	}
+func (c *cache) set(key string, value []byte) {
+	old := len(c.records[key])
+	c.dead += old
+	c.size += len(value) - old
 	c.records[key] = value
+}
+
+func (c *cache) put(key string, value []byte) {
+	c.set(key, value)
 	c.fresh = append(c.fresh, frame(key, value))
 }
 
@@ -127,21 +130,17 @@ func (c *cache) save() {
 	}
 	fresh := c.fresh
 	c.fresh = nil
-	var all map[string][]byte
-	total := 0
-	for _, r := range c.records {
-		total += len(r)
-	}
-	if c.dead > total+1<<20 || total > cacheFileLimit {
-		all, c.dead = maps.Clone(c.records), 0
-		if total > cacheFileLimit { // begin again with what is in use now
-			all, c.records = nil, map[string][]byte{}
+	var all map[string][]byte // of a file that begins anew
+	if c.dead > c.size+1<<20 || c.size > cacheFileLimit {
+		if c.size > cacheFileLimit { // with what is in use now
+			c.records, c.size = map[string][]byte{}, 0
 			for _, f := range fresh {
 				if key, value, _, ok := unframe(f); ok {
-					c.records[key] = value
+					c.set(key, value)
 				}
 			}
 		}
+		all, fresh, c.dead = maps.Clone(c.records), nil, 0
 	}
 	c.writing.Go(func() {
 		c.mu.Lock()
@@ -151,7 +150,7 @@ func (c *cache) save() {
 				c.failed(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 			}
 		}()
-		if all != nil || total > cacheFileLimit {
+		if all != nil {
 			for key, value := range all {
 				fresh = append(fresh, frame(key, value))
 			}
@@ -187,7 +186,10 @@ func (c *cache) add(frames [][]byte) error {
 	if _, err := f.Write(out); err != nil {
 		return errors.Join(err, f.Truncate(info.Size()))
 	}
-	tidyCache(filepath.Dir(c.path), c.path)
+	if !c.tidied {
+		c.tidied = true
+		tidyCache(filepath.Dir(c.path), c.path)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -240,6 +241,31 @@ func TestCacheSize(t *testing.T) {
 	}
 	if got := openCache(folder, "/site", "other", func(err error) { t.Error(err) }).records; len(got) != 0 {
 		t.Error("a file with other options is trusted")
+	}
+}
+
+// The files of sites that were not used for longest go when a process first adds to a folder that has become too large.
+func TestTidyCache(t *testing.T) {
+	folder := t.TempDir()
+	now := time.Now()
+	for i, name := range []string{"oldest", "old", "new"} {
+		path := filepath.Join(folder, name)
+		must(t, os.WriteFile(path, nil, 0o600))
+		must(t, os.Truncate(path, cacheFolderLimit/2)) // takes no room
+		must(t, os.Chtimes(path, now, now.Add(time.Duration(i-3)*time.Hour)))
+	}
+	must(t, os.Mkdir(filepath.Join(folder, "a folder"), 0o700))
+	c := openCache(folder, "/site", "print", func(err error) { t.Error(err) })
+	c.put("key", []byte("value"))
+	c.close()
+	var got []string
+	entries, err := os.ReadDir(folder)
+	must(t, err)
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if want := []string{filepath.Base(c.path), "a folder", "new"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
