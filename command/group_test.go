@@ -295,6 +295,7 @@ func kill(t *testing.T, pid string) {
 // A program that dies whenever it is started is started ever less often.
 func TestDiesAlways(t *testing.T) {
 	s := self("fail", "3", "first", "listen tcp 127.0.0.1:1: bind: address already in use")
+	s.Ready = Dial(freeAddr(t)) // or it is ready if it takes its time to die
 	f := run(t, t.TempDir(), Options{}, s)
 	d := f.reached(0, "fail", Failed).Diagnostics[0]
 	if d.Text != "fail: exit status 3" || len(d.Notes) != 2 || !strings.Contains(d.Notes[0].Text, "port") || !strings.HasPrefix(d.Notes[1].Text, "first\n") {
