@@ -197,8 +197,10 @@ type Builder struct {
 
 	sourcesMu sync.Mutex
 	sources   map[string][]byte // what the running build has read, by path
-	configs   map[string]string // see configOf
+	configs   map[string]config // by directory
 	recalled  int               // modules that came from the cache
+
+	configFiles map[string]bool // what all modules' configs are read from
 
 	inputsMu sync.Mutex
 	inputs   struct{ read, looked []string } // see Inputs
@@ -233,7 +235,7 @@ func New(o Options) (*Builder, error) {
 	}
 	b.log = b.log.With("pkg", "builder")
 	b.setJSX(b.detectJSX(dir))
-	b.configs = map[string]string{}
+	b.configs = map[string]config{}
 	if o.CacheDir != "" && len(o.Plugins) == 0 {
 		b.cache = openCache(o.CacheDir, dir, b.fingerprint(), b.uncached)
 	}
@@ -589,7 +591,7 @@ func (b *Builder) collectErrors() []Diagnostic {
 	config := false
 	add := func(ds []Diagnostic) {
 		for _, d := range ds {
-			config = config || isConfig(d.File)
+			config = config || b.isConfig(b.resolver.abs(d.File))
 			if !slices.ContainsFunc(errs, func(o Diagnostic) bool {
 				return o.Text == d.Text && o.File == d.File && o.Line == d.Line && o.Column == d.Column
 			}) {
@@ -614,7 +616,7 @@ func (b *Builder) collectErrors() []Diagnostic {
 		add(b.deps.next.errors)
 	}
 	if config {
-		errs = slices.DeleteFunc(errs, func(d Diagnostic) bool { return !isConfig(d.File) })
+		errs = slices.DeleteFunc(errs, func(d Diagnostic) bool { return !b.isConfig(b.resolver.abs(d.File)) })
 	}
 	return errs
 }
@@ -872,7 +874,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 		}
 		input := b.deps.next.concerns(path)
 		visible, inside := b.resolver.url(path)
-		if len(ms) == 0 && !input && !inside && !isConfig(path) && !b.lookedFor(path) {
+		if len(ms) == 0 && !input && !inside && !b.isConfig(path) && !b.lookedFor(path) {
 			continue
 		}
 		files = append(files, b.resolver.rel(path))
@@ -892,8 +894,8 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 			b.markLookups(path, mark)
 		}
 		packaged = packaged || input || inNodeModules(path)
-		configured = configured || isConfig(path)
-		if !inside || inNodeModules(path) || isConfig(path) {
+		configured = configured || b.isConfig(path)
+		if !inside || inNodeModules(path) || b.isConfig(path) {
 			continue
 		}
 		u := Update{Type: updateType(path), Path: visible}
@@ -914,6 +916,7 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 		clear(b.configs)
 	}
 	if configured {
+		b.reshaped = true // other files may be read for that now
 		b.setJSX(b.detectJSX(b.resolver.dir))
 		for _, m := range b.modules {
 			set[m] = true
@@ -992,13 +995,6 @@ func updateType(path string) UpdateType {
 		return CSS
 	}
 	return Asset
-}
-
-// isConfig says whether a file tells esbuild how to compile others.
-func isConfig(path string) bool {
-	base := filepath.Base(path)
-	return base == "package.json" || strings.HasSuffix(base, ".json") &&
-		(strings.HasPrefix(base, "tsconfig") || strings.HasPrefix(base, "jsconfig"))
 }
 
 // Resource answers what lies under the URL prefix _devserve/build/ (rest is the escaped path
@@ -1144,6 +1140,19 @@ func (b *Builder) saveInputs() {
 	}
 	if d := b.deps.next; d != nil {
 		read, looked = append(read, d.inputs...), append(looked, d.looked...)
+	}
+	b.configFiles = map[string]bool{}
+	for _, c := range b.allConfigs() {
+		for path, there := range c.files {
+			b.configFiles[path] = true
+			switch {
+			case !beside(path):
+			case there:
+				read = append(read, path)
+			default:
+				looked = append(looked, path)
+			}
+		}
 	}
 	b.inputsMu.Lock()
 	defer b.inputsMu.Unlock()

@@ -13,7 +13,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -362,76 +361,10 @@ func (b *Builder) session(f func(pb api.PluginBuild)) {
 // cacheKey is of a module's ID, its content, and what tells esbuild how to compile it.
 func (b *Builder) cacheKey(m *module, data []byte) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%d\n%v\n%s\n", m.id, m.kind, b.jsx, b.configOf(filepath.Dir(m.path)))
+	fmt.Fprintf(h, "%s\n%d\n%v\n%s\n", m.id, m.kind, b.jsx, b.configOf(filepath.Dir(m.path)).sum)
 	h.Write(data)
 	return string(h.Sum(nil)[:16])
 }
-
-// configOf hashes the files that tell esbuild how to compile what is in dir.
-func (b *Builder) configOf(dir string) string {
-	if sum, ok := b.configs[dir]; ok {
-		return sum
-	}
-	h := sha256.New()
-	if up := filepath.Dir(dir); up != dir {
-		io.WriteString(h, b.configOf(up))
-	}
-	for _, name := range sortedKeys(b.resolver.list(dir)) {
-		if isConfig(name) {
-			addConfig(h, filepath.Join(dir, name), 0)
-		}
-	}
-	sum := hex.EncodeToString(h.Sum(nil))
-	b.configs[dir] = sum
-	return sum
-}
-
-var extends = regexp.MustCompile(`"extends"\s*:\s*(?:"([^"]+)"|\[([^\]]*)\])`)
-
-// addConfig adds a tsconfig.json to a hash, and what it extends.
-func addConfig(h io.Writer, path string, depth int) {
-	data, err := readRegular(path)
-	fmt.Fprintln(h, path, err == nil)
-	if err != nil || depth > 10 {
-		return
-	}
-	h.Write(data)
-	m := extends.FindSubmatch(data)
-	if m == nil {
-		return
-	}
-	specs := []string{string(m[1])}
-	for _, s := range quoted.FindAllSubmatch(m[2], -1) {
-		specs = append(specs, string(s[1]))
-	}
-	for _, spec := range specs {
-		if spec == "" {
-			continue
-		}
-		var tries []string
-		if filepath.IsAbs(spec) {
-			tries = []string{spec}
-		} else if isRelative(spec) {
-			tries = []string{filepath.Join(filepath.Dir(path), spec)}
-		} else {
-			for d := filepath.Dir(path); ; d = filepath.Dir(d) {
-				tries = append(tries, filepath.Join(d, "node_modules", spec))
-				if filepath.Dir(d) == d {
-					break
-				}
-			}
-		}
-		for _, t := range tries {
-			for _, end := range []string{"", ".json", string(filepath.Separator) + "tsconfig.json", string(filepath.Separator) + "package.json"} {
-				if info, err := os.Stat(t + end); err == nil && info.Mode().IsRegular() {
-					addConfig(h, t+end, depth+1)
-				}
-			}
-		}
-	}
-}
-
-var quoted = regexp.MustCompile(`"([^"]+)"`)
 
 // readRegular reads a regular file; anything else, such as a pipe, is an error at once.
 func readRegular(path string) ([]byte, error) {
@@ -508,7 +441,7 @@ func (b *Builder) rememberDependencies(d *dependencies, began time.Time) {
 
 func (b *Builder) dependencyKey(ms []*module) string {
 	h := sha256.New()
-	io.WriteString(h, "dependencies\n"+string(b.jsx.library)+"\n"+b.configOf(b.resolver.dir)+"\n")
+	io.WriteString(h, "dependencies\n"+string(b.jsx.library)+"\n"+b.configOf(b.resolver.dir).sum+"\n")
 	for _, m := range ms {
 		fmt.Fprintln(h, m.id, m.path)
 	}

@@ -101,7 +101,7 @@ func (b *Builder) compileWave(ms []*module, maps api.SourceMap, out map[*module]
 			}
 			return
 		}
-		if slices.ContainsFunc(built.Errors, func(e api.Message) bool { return e.Location != nil && isConfig(e.Location.File) }) {
+		if slices.ContainsFunc(built.Errors, func(e api.Message) bool { return e.Location != nil && b.isConfig(b.resolver.abs(e.Location.File)) }) {
 			for _, m := range ms { // what tells how to compile them is broken, for all of them
 				out[m] = w.failed(m, built.Errors)
 			}

@@ -190,6 +190,14 @@ func (r *resolver) rel(path string) string {
 	return filepath.ToSlash(rel)
 }
 
+// abs is the path of what rel gave.
+func (r *resolver) abs(rel string) string {
+	if path := filepath.FromSlash(rel); filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(r.dir, filepath.FromSlash(rel))
+}
+
 // url is the URL path of a file of the site, and false for one outside.
 func (r *resolver) url(path string) (string, bool) {
 	rel := r.rel(path)
