@@ -79,8 +79,8 @@ func read(fsys fs.FS, name string, v any) error {
 func (o *Output) Immutable(name string) bool { return o.hashed[name] }
 
 // Tags returns the elements that load an entry, a script or a style sheet by its path in the site, into a page that a template
-// renders: its style sheets, its script, and hints for what that imports.
-func (o *Output) Tags(entry string) (template.HTML, error) {
+// renders: its style sheets, its script, and hints for what that imports, each with the nonce if one is given.
+func (o *Output) Tags(entry string, nonce ...string) (template.HTML, error) {
 	key := strings.TrimPrefix(path.Clean(entry), "/")
 	c, ok := o.Manifest[key]
 	switch {
@@ -89,13 +89,21 @@ func (o *Output) Tags(entry string) (template.HTML, error) {
 	case !c.IsEntry:
 		return "", fmt.Errorf("production: %q was built, but not as an entry: build it by devserve build --entry %s", entry, key)
 	}
-	site := &site{base: o.Base}
+	site, attrs := &site{base: o.Base}, NonceAttr(nonce...)
 	if path.Ext(c.File) == ".css" {
-		return template.HTML(site.link("stylesheet", "", c.File)), nil
+		return template.HTML(site.link("stylesheet", attrs, c.File)), nil
 	}
-	styles, scripts := site.needs(o.Manifest, []string{key}, []string{""})
-	script := `<script type="module" src="` + html.EscapeString(site.url(c.File)) + `"></script>`
+	styles, scripts := site.needs(o.Manifest, []string{key}, []string{attrs})
+	script := `<script type="module"` + attrs + ` src="` + html.EscapeString(site.url(c.File)) + `"></script>`
 	return template.HTML(strings.Join(slices.Concat(styles, []string{script}, scripts), "\n")), nil
+}
+
+// NonceAttr is the attribute of an element that carries the nonce of a Content-Security-Policy, after a space; "" without one.
+func NonceAttr(nonce ...string) string {
+	if value := strings.Join(nonce, ""); value != "" {
+		return ` nonce="` + html.EscapeString(value) + `"`
+	}
+	return ""
 }
 
 func (o *Output) entries() string {

@@ -186,12 +186,18 @@ func TestTags(t *testing.T) {
 			`<script type="module" src="/sub/assets/main-#.js"></script>` + "\n" + `<link rel="modulepreload" href="/sub/assets/chunk-#.js">`},
 		{built, "/src/other.ts", `<script type="module" src="/sub/assets/other-#.js"></script>` + "\n" + `<link rel="modulepreload" href="/sub/assets/chunk-#.js">`},
 		{built, "theme.css", `<link rel="stylesheet" href="/sub/assets/theme-#.css">`},
+		{dev, `src/main.ts" "abc`, `<script type="module" nonce="abc" src="/sub/src/main.ts"></script>`},
+		{dev, `theme.css" "a&b`, `<link rel="stylesheet" nonce="a&amp;b" href="/sub/theme.css">`},
+		{dev, `src/main.ts" "`, `<script type="module" src="/sub/src/main.ts"></script>`},
+		{built, `src/main.ts" "abc`, `<link rel="stylesheet" nonce="abc" href="/sub/assets/main-#.css">` + "\n" +
+			`<script type="module" nonce="abc" src="/sub/assets/main-#.js"></script>` + "\n" + `<link rel="modulepreload" nonce="abc" href="/sub/assets/chunk-#.js">`},
+		{built, `theme.css" "abc`, `<link rel="stylesheet" nonce="abc" href="/sub/assets/theme-#.css">`},
 		{built, "src/gone.ts", `there is no entry "src/gone.ts" in the manifest; it has src/main.ts, src/other.ts, theme.css: .*devserve build --entry src/gone.ts`},
 		{built, "src/lazy.ts", `"src/lazy.ts" was built, but not as an entry: .*devserve build --entry src/lazy.ts`},
 	} {
-		page := template.Must(template.New("").Funcs(template.FuncMap{"tags": tt.s.Tags}).Parse(`{{tags .}}`))
+		page := template.Must(template.New("").Funcs(template.FuncMap{"tags": tt.s.Tags}).Parse(`{{tags "` + tt.entry + `"}}`))
 		var out strings.Builder
-		if err := page.Execute(&out, tt.entry); err != nil {
+		if err := page.Execute(&out, nil); err != nil {
 			if !regexp.MustCompile(tt.want).MatchString(err.Error()) {
 				t.Errorf("%s: %v", tt.entry, err)
 			}
