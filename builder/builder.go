@@ -913,9 +913,9 @@ func (b *Builder) affected(changed []string) (dirty []*module, others []Update, 
 	}
 	if structural || configured || packaged {
 		b.forget()
-		clear(b.configs)
 	}
 	if configured {
+		clear(b.configs)
 		b.reshaped = true // other files may be read for that now
 		b.setJSX(b.detectJSX(b.resolver.dir))
 		for _, m := range b.modules {

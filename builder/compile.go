@@ -428,7 +428,7 @@ func (w *waveBuild) collect(built api.BuildResult, out map[*module]result) (agai
 				if rest, ok := strings.CutPrefix(input, styleModuleNamespace+":"); ok {
 					input = realStyleModule(rest)
 				}
-				path := filepath.Join(w.b.resolver.dir, filepath.FromSlash(input))
+				path := w.b.resolver.abs(input)
 				if t, ok := w.stubs[path]; ok {
 					c.imports = append(c.imports, edge{spec: input, id: t.id, lazy: true})
 					w.b.learn(t)
@@ -538,7 +538,7 @@ func (w *waveBuild) blame(messages []api.Message) map[*module][]api.Message {
 		if msg.Location == nil {
 			continue
 		}
-		path := filepath.Join(w.b.resolver.dir, filepath.FromSlash(w.b.file(msg.Location)))
+		path := w.b.resolver.abs(w.b.file(msg.Location))
 		if m := w.byPath[path]; m != nil {
 			blamed[m] = append(blamed[m], msg)
 			continue

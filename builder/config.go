@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ type config struct {
 	files map[string]bool // of the directory, and what they extend: whether they are there
 }
 
-// configOf reads the config of dir. What was read holds until one of the files changes, or any file comes or goes.
+// configOf reads the config of dir. What was read holds until one of the files changes, comes or goes.
 func (b *Builder) configOf(dir string) config {
 	if c, ok := b.configs[dir]; ok {
 		return c
@@ -74,7 +75,7 @@ func (r configReader) read(path string, depth int) {
 	}
 	r.h.Write(data)
 	m := extends.FindSubmatch(data)
-	if m == nil {
+	if m == nil || filepath.Base(path) == "package.json" { // what that extends is other tools'
 		return
 	}
 	specs := []string{string(m[1])}
@@ -85,35 +86,39 @@ func (r configReader) read(path string, depth int) {
 		if spec == "" {
 			continue
 		}
-		var tries []string
-		if filepath.IsAbs(spec) {
-			tries = []string{spec}
-		} else if isRelative(spec) {
-			tries = []string{filepath.Join(filepath.Dir(path), spec)}
-		} else {
-			for d := filepath.Dir(path); ; d = filepath.Dir(d) {
-				tries = append(tries, filepath.Join(d, "node_modules", spec))
-				if filepath.Dir(d) == d {
-					break
-				}
+		places := placesOf(path, spec)
+		there := slices.DeleteFunc(slices.Clone(places), func(p string) bool {
+			info, err := os.Stat(p)
+			return err != nil || !info.Mode().IsRegular()
+		})
+		for _, p := range there {
+			r.read(p, depth+1)
+		}
+		if len(there) == 0 {
+			for _, p := range places {
+				r.files[p] = false
 			}
-		}
-		found := false
-		for _, t := range tries {
-			for _, end := range []string{"", ".json", string(filepath.Separator) + "tsconfig.json", string(filepath.Separator) + "package.json"} {
-				if info, err := os.Stat(t + end); err == nil && info.Mode().IsRegular() {
-					found = true
-					r.read(t+end, depth+1)
-				}
-			}
-		}
-		if found {
-			continue
-		}
-		for _, t := range tries {
-			r.files[t], r.files[t+".json"] = false, false
 		}
 	}
+}
+
+// placesOf lists where the file is that spec means in the file at path.
+func placesOf(path, spec string) (places []string) {
+	add := func(p string) {
+		places = append(places, p, p+".json", filepath.Join(p, "tsconfig.json"), filepath.Join(p, "package.json"))
+	}
+	switch dir := filepath.Dir(path); {
+	case filepath.IsAbs(spec):
+		add(spec)
+	case isRelative(spec):
+		add(filepath.Join(dir, spec))
+	default:
+		for up := filepath.Dir(dir); up != dir; dir, up = up, filepath.Dir(up) {
+			add(filepath.Join(dir, "node_modules", spec))
+		}
+		add(filepath.Join(dir, "node_modules", spec))
+	}
+	return places
 }
 
 var quoted = regexp.MustCompile(`"([^"]+)"`)

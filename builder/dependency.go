@@ -102,7 +102,7 @@ func (b *Builder) bundleDependencies(ms []*module, maps api.SourceMap) *dependen
 			if e.File == "" {
 				continue
 			}
-			path := filepath.Join(b.resolver.dir, filepath.FromSlash(e.File))
+			path := b.resolver.abs(e.File)
 			d.inputs = append(d.inputs, path)
 			if m := notResolved.FindStringSubmatch(e.Text); m != nil {
 				d.looked = append(d.looked, missingPackage(filepath.Dir(path), m[1])...)
@@ -125,7 +125,7 @@ func (b *Builder) bundleDependencies(ms []*module, maps api.SourceMap) *dependen
 	}
 	formats := map[string]string{}
 	for name, input := range meta.Inputs {
-		path := filepath.Join(b.resolver.dir, filepath.FromSlash(name))
+		path := b.resolver.abs(name)
 		if inNodeModules(path) {
 			d.inputs = append(d.inputs, path)
 			formats[path] = input.Format
